@@ -1,0 +1,72 @@
+//! Time, at the one place that reads the machine's clock.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A moment, in milliseconds since 1970 UTC; written as RFC 3339 with milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The machine's wall clock. It may step; whoever needs order uses the writer's clock.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+    pub fn wall_clock() -> Self {
+        Self(jiff::Timestamp::now().as_millisecond())
+    }
+
+    /// From milliseconds since 1970 UTC; what RFC 3339 cannot write is held to its bounds.
+    pub fn from_millis(millis: i64) -> Self {
+        Self(millis.clamp(jiff::Timestamp::MIN.as_millisecond() + 1, jiff::Timestamp::MAX.as_millisecond()))
+    }
+
+    /// Milliseconds since 1970 UTC.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Later by this many milliseconds.
+    #[must_use]
+    pub fn plus_millis(self, millis: i64) -> Self {
+        Self::from_millis(self.0.saturating_add(millis))
+    }
+
+    /// Reads RFC 3339; anything finer than a millisecond is cut off.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|moment| Self(moment.as_millisecond()))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = jiff::Timestamp::from_millisecond(self.0).expect("kept inside jiff's range when made");
+        write!(f, "{moment:.3}")
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not an RFC 3339 time"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_with_milliseconds_in_utc() {
+        let moment = Timestamp::from_millis(1_763_806_200_000);
+        assert_eq!(moment.to_string(), "2025-11-22T10:10:00.000Z");
+        assert_eq!(Timestamp::parse("2025-11-22T11:10:00.0009+01:00"), Some(moment));
+        assert_eq!(Timestamp::parse("yesterday"), None);
+        let _ = (Timestamp::from_millis(i64::MAX).to_string(), Timestamp::from_millis(i64::MIN).to_string());
+    }
+}

@@ -1,0 +1,109 @@
+//! The OpenAPI document of a service, complete: what every answer can have is added here once, not at each route.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::response::Redirect;
+use axum::routing::get;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{ContentBuilder, Info, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::context;
+use super::health::Readiness;
+use crate::problem::{PROBLEM_JSON, Problem, ProblemBody, ProblemCode};
+
+/// The problems that an operation can answer, for its `responses(...)`.
+pub fn problems(codes: &[ProblemCode]) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<String, Vec<ProblemCode>> = BTreeMap::new();
+    for &code in codes {
+        by_status.entry(code.status().as_str().to_owned()).or_default().push(code);
+    }
+    by_status.into_iter().map(|(status, codes)| (status, problem_response(&codes).into())).collect()
+}
+
+fn problem_response(codes: &[ProblemCode]) -> Response {
+    let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemBody::name()))).build();
+    let mut response = ResponseBuilder::new().description(names.join(", ")).content(PROBLEM_JSON, content);
+    response = response.header("Cache-Control", text_header("`no-store`"));
+    if codes.iter().any(|code| code.status() == http::StatusCode::SERVICE_UNAVAILABLE) {
+        response = response.header("Retry-After", text_header("Seconds after which trying again makes sense"));
+    }
+    response.build()
+}
+
+/// A response header with a text value.
+pub fn text_header(description: &str) -> utoipa::openapi::Header {
+    HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
+        .description(Some(description))
+        .build()
+}
+
+/// INTERNAL, which any operation may answer.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyProblem;
+
+impl IntoResponses for AnyProblem {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[ProblemCode::Internal])
+    }
+}
+
+/// The router and the document of a service: `api` with the routes of operations, Swagger, redirects, 404 and 405 as
+/// problems, and around everything the request context.
+pub fn complete(title: &str, description: &str, readiness: Readiness, api: OpenApiRouter) -> (Router, OpenApi) {
+    let service = readiness.service();
+    let (router, mut document) = api.merge(super::operations::routes(readiness)).split_for_parts();
+    document.info = Info::builder()
+        .title(title)
+        .description(Some(description))
+        .version(env!("CARGO_PKG_VERSION"))
+        .license(Some(utoipa::openapi::License::new("MIT")))
+        .build();
+    document.servers = None;
+    let schemas = &mut document.components.get_or_insert_default().schemas;
+    schemas.insert(ProblemBody::name().into_owned(), ProblemBody::schema());
+    let mut nested = Vec::new();
+    ProblemBody::schemas(&mut nested);
+    schemas.extend(nested);
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        operations.into_iter().flatten().for_each(add_request_id);
+    }
+    let swagger = SwaggerUi::new("/swagger").url("/api-docs/openapi.json", document.clone());
+    let router = router
+        .merge(swagger)
+        .route("/", get(to_swagger))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(axum::middleware::from_fn_with_state(service, context::carry));
+    (router, document)
+}
+
+fn add_request_id(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            response
+                .headers
+                .insert("X-Request-ID".to_owned(), text_header("The request's `X-Request-ID`, or a fresh one").into());
+        }
+    }
+}
+
+async fn to_swagger() -> Redirect {
+    Redirect::temporary("/swagger/index.html")
+}
+
+async fn no_such_route(uri: http::Uri) -> Problem {
+    Problem::new(ProblemCode::NotFound, format!("there is no route {}; see /swagger/index.html", uri.path()))
+}
+
+async fn no_such_method(method: http::Method, uri: http::Uri) -> Problem {
+    let detail = format!("{method} is not allowed on {}; the header Allow names what is", uri.path());
+    Problem::new(ProblemCode::MethodNotAllowed, detail)
+}

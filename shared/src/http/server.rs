@@ -1,0 +1,69 @@
+//! Serving: bounded header reads, and a drain that lets what has begun end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+
+use crate::lifecycle::Shutdown;
+use crate::settings::SettingsError;
+
+/// A client that takes longer to send its headers is cut off (slowloris).
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_HEADER_BYTES: usize = 32 * 1024;
+const MAX_STREAMS: u32 = 256;
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Binds `host:port`, port 0 for any free one. `variable` is named if it cannot be had.
+pub async fn bind(host: &str, port: u16, variable: &'static str) -> Result<TcpListener, SettingsError> {
+    TcpListener::bind((host, port))
+        .await
+        .map_err(|error| SettingsError::new(variable, format!("cannot listen on {host}:{port}: {error}")))
+}
+
+/// The address that a bound listener has.
+pub fn local_address(listener: &TcpListener) -> SocketAddr {
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+/// Serves until `shutdown`, then lets the requests under way end, at most until its deadline.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT).max_buf_size(MAX_HEADER_BYTES);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
+    let service = TowerToHyperService::new(router);
+    let graceful = GracefulShutdown::new();
+    loop {
+        let stream = tokio::select! {
+            () = shutdown.begun() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of descriptors, say: those who are connected go on, and so do we.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                    continue;
+                }
+            },
+        };
+        // Answers are small and complete: waiting to fill a packet only adds latency.
+        let _ = stream.set_nodelay(true);
+        let connection = builder.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = shutdown.deadline() => tracing::warn!("requests were still under way at the deadline"),
+    }
+}

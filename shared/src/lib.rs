@@ -1,0 +1,19 @@
+//! The language that the services speak, and the plumbing that each of them needs.
+//!
+//! What crosses a process border has its one definition here: ids, values, messages, problems, tokens.
+//! A value is parsed once, where it enters; from then on its type says that it is right.
+
+pub mod clock;
+pub mod etag;
+pub mod http;
+pub mod id;
+pub mod lifecycle;
+pub mod message;
+pub mod outcome;
+pub mod problem;
+pub mod quantity;
+pub mod search;
+pub mod settings;
+pub mod telemetry;
+pub mod text;
+pub mod token;
