@@ -1,0 +1,107 @@
+//! How to reach a broker, and what every client of it has in common.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use shared::settings::{KafkaSettings, SettingsError};
+use shared::token::LogId;
+
+/// A fault of the broker or of the way to it.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaError {
+    /// A client could not be made: most often a property that librdkafka does not know.
+    #[error("cannot make a Kafka client: {0}")]
+    Client(#[source] rdkafka::error::KafkaError),
+    /// The broker did not answer, or answered an error.
+    #[error("{doing}: {source}")]
+    Broker {
+        /// What was being done.
+        doing: &'static str,
+        /// What librdkafka said.
+        #[source]
+        source: rdkafka::error::KafkaError,
+    },
+    /// A topic is not as this system needs it.
+    #[error("topic {topic}: {detail}")]
+    Topic {
+        /// Its name.
+        topic: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The thread of the embedded broker ended.
+    #[error("the embedded broker has ended")]
+    EmbeddedBrokerEnded,
+}
+
+impl KafkaError {
+    pub(crate) fn broker(doing: &'static str) -> impl FnOnce(rdkafka::error::KafkaError) -> Self {
+        move |source| Self::Broker { doing, source }
+    }
+}
+
+/// Where the broker is.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    brokers: String,
+    properties: Vec<(String, String)>,
+    embedded: Option<LogId>,
+}
+
+impl Connection {
+    /// A real Kafka. `None` without `KAFKA_BROKERS`.
+    pub fn from_settings(settings: &KafkaSettings) -> Result<Option<Self>, SettingsError> {
+        let properties = settings.properties()?;
+        let Some(brokers) = &settings.kafka_brokers else { return Ok(None) };
+        let connection = Self { brokers: brokers.clone(), properties, embedded: None };
+        // librdkafka checks names and values when a client is made: say so now, not at the first request.
+        connection
+            .config()
+            .create::<rdkafka::producer::BaseProducer>()
+            .map_err(|error| SettingsError::new("KAFKA_PROPERTIES", error.to_string()))?;
+        Ok(Some(connection))
+    }
+
+    pub(crate) fn embedded(brokers: String, log: LogId) -> Self {
+        Self { brokers, properties: Vec::new(), embedded: Some(log) }
+    }
+
+    /// The same broker as another process sees it: by its address alone.
+    #[must_use]
+    pub fn as_remote(&self) -> Self {
+        Self { embedded: None, ..self.clone() }
+    }
+
+    /// `host:port,…`
+    pub fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// The log's identity if the broker is embedded; a real cluster is asked for its own.
+    pub fn embedded_log(&self) -> Option<&LogId> {
+        self.embedded.as_ref()
+    }
+
+    /// What every client has in common.
+    pub(crate) fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", "inventory")
+            .set("allow.auto.create.topics", "false")
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("socket.nagle.disable", "true")
+            .set_log_level(RDKafkaLogLevel::Warning);
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        config
+    }
+
+    /// A waiting fetch of the in-process broker is not woken by a produce, so it must not wait long there.
+    pub(crate) fn fetch_wait(&self) -> Duration {
+        Duration::from_millis(if self.embedded.is_some() { 3 } else { 100 })
+    }
+}

@@ -1,0 +1,289 @@
+//! The producer: idempotent, `acks=all`, and honest about what it does not know.
+//!
+//! A send is refused only while nothing was enqueued. From then on the message may be written long after its sender
+//! gave up, so all that can be said of one without a report is "unknown".
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use rdkafka::Message;
+use rdkafka::client::ClientContext;
+use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header as RdHeader, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use tokio::sync::{oneshot, watch};
+
+use crate::connection::{Connection, KafkaError};
+use crate::record::Header;
+use shared::token::LogId;
+
+/// Once the oldest message has waited this long for its report, further ones are refused.
+const STALLED_AFTER: Duration = Duration::from_secs(1);
+const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// What is known of the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BrokerState {
+    /// It answers, and has the topic.
+    Up,
+    /// It does not, for this reason.
+    Down(String),
+}
+
+/// Refused before anything was enqueued.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotEnqueued {
+    /// The broker is known to be down.
+    #[error("the broker cannot be reached: {0}")]
+    BrokerDown(String),
+    /// The oldest message has had no report for too long.
+    #[error("the broker has not acknowledged a message for {} ms", .0.as_millis())]
+    Stalled(Duration),
+    /// The producer's queue is full.
+    #[error("the queue to the broker is full")]
+    QueueFull,
+    /// librdkafka refused it, because it is too large say.
+    #[error("the message cannot be sent: {0}")]
+    Refused(String),
+}
+
+/// Enqueued, and then no success was reported: it may be in the log or not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the broker did not acknowledge the message: {0}")]
+pub struct DeliveryFailure(pub String);
+
+/// A message to send.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// Where to.
+    pub topic: &'a str,
+    /// Decides the partition (murmur2, as Java's clients do); none is any partition.
+    pub key: Option<&'a [u8]>,
+    /// None is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// In their order.
+    pub headers: &'a [Header],
+}
+
+/// The report to come for one message: the offset that the broker gave it.
+#[derive(Debug)]
+pub struct Delivery {
+    report: oneshot::Receiver<Result<Option<i64>, DeliveryFailure>>,
+    topic: String,
+}
+
+struct InFlight {
+    number: u64,
+    sender: oneshot::Sender<Result<Option<i64>, DeliveryFailure>>,
+}
+
+#[derive(Default)]
+struct Unacknowledged {
+    next: u64,
+    since: BTreeMap<u64, Instant>,
+}
+
+struct Context {
+    state: watch::Sender<BrokerState>,
+    unacknowledged: Mutex<Unacknowledged>,
+}
+
+/// Clones share one client.
+#[derive(Clone)]
+pub struct Producer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: ThreadedProducer<Context>,
+    embedded_log: Option<LogId>,
+    /// Dropped with the last clone, which ends the thread that looks after the broker.
+    _stop_looking: mpsc::Sender<()>,
+}
+
+impl Producer {
+    /// Makes the client; the broker need not be there yet. `topic` is the one whose presence makes it ready.
+    pub fn open(connection: &Connection, topic: &str) -> Result<Self, KafkaError> {
+        let (state, _) = watch::channel(BrokerState::Down("connecting".to_owned()));
+        let context = Context { state, unacknowledged: Mutex::default() };
+        let client: ThreadedProducer<Context> = connection
+            .config()
+            .set("enable.idempotence", "true")
+            // Many callers share one send while the one before is on its way; waiting for more only adds latency.
+            .set("linger.ms", "0")
+            .set("compression.type", "lz4")
+            .set("queue.buffering.max.messages", "20000")
+            .set("queue.buffering.max.kbytes", "65536")
+            .set("delivery.timeout.ms", "30000")
+            .set("request.timeout.ms", "10000")
+            // A dead letter is up to 1 MiB of poison and our headers.
+            .set("message.max.bytes", "2097152")
+            .set("partitioner", "murmur2_random")
+            .create_with_context(context)
+            .map_err(KafkaError::Client)?;
+        let (stop, stopped) = mpsc::channel();
+        let inner = Inner { client, embedded_log: connection.embedded_log().cloned(), _stop_looking: stop };
+        let producer = Self { inner: Arc::new(inner) };
+        producer.look_after(topic.to_owned(), stopped)?;
+        Ok(producer)
+    }
+
+    /// What is known of the broker, as it changes.
+    pub fn state(&self) -> watch::Receiver<BrokerState> {
+        self.inner.client.context().state.subscribe()
+    }
+
+    /// Enqueues one message. With `Err` nothing was enqueued.
+    pub fn send(&self, message: Outgoing<'_>) -> Result<Delivery, NotEnqueued> {
+        let context = self.inner.client.context();
+        if let BrokerState::Down(reason) = &*context.state.borrow() {
+            return Err(NotEnqueued::BrokerDown(reason.clone()));
+        }
+        let (sender, report) = oneshot::channel();
+        let number = context.begin()?;
+        let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
+        for (key, value) in message.headers {
+            headers = headers.insert(RdHeader { key, value: value.as_deref() });
+        }
+        let mut record: BaseRecord<'_, [u8], [u8], Box<InFlight>> =
+            BaseRecord::with_opaque_to(message.topic, Box::new(InFlight { number, sender })).headers(headers);
+        record.key = message.key;
+        record.payload = message.value;
+        match self.inner.client.send(record) {
+            Ok(()) => Ok(Delivery { report, topic: message.topic.to_owned() }),
+            Err((error, _)) => {
+                context.end(number);
+                Err(match error.rdkafka_error_code() {
+                    Some(RDKafkaErrorCode::QueueFull) => NotEnqueued::QueueFull,
+                    _ => NotEnqueued::Refused(error.to_string()),
+                })
+            }
+        }
+    }
+
+    /// Waits for the report, without a bound of its own.
+    pub async fn acknowledged(&self, delivery: Delivery) -> Result<i64, DeliveryFailure> {
+        let report = delivery.report.await.map_err(|_| DeliveryFailure("the producer was closed".to_owned()))?;
+        match report? {
+            Some(offset) => Ok(offset),
+            // A retry that the broker recognised as a duplicate is reported without its offset: it is in the log,
+            // somewhere below the end.
+            None => self.last_offset(delivery.topic).await,
+        }
+    }
+
+    async fn last_offset(&self, topic: String) -> Result<i64, DeliveryFailure> {
+        let inner = Arc::clone(&self.inner);
+        let looked = tokio::task::spawn_blocking(move || {
+            inner.client.client().fetch_watermarks(&topic, crate::COMMANDS_PARTITION, LOOK_TIMEOUT)
+        });
+        match looked.await {
+            Ok(Ok((_, high))) => Ok(high - 1),
+            Ok(Err(error)) => Err(DeliveryFailure(error.to_string())),
+            Err(error) => Err(DeliveryFailure(error.to_string())),
+        }
+    }
+
+    /// The log that the broker holds, as soon as it is known; blocks up to `timeout`.
+    pub fn log_id(&self, timeout: Duration) -> Option<LogId> {
+        let embedded = self.inner.embedded_log.clone();
+        embedded.or_else(|| self.inner.client.client().fetch_cluster_id(timeout).map(|id| LogId::cluster(&id)))
+    }
+
+    /// Waits until everything enqueued has its report, at most `timeout`; blocks.
+    pub fn flush(&self, timeout: Duration) {
+        if let Err(error) = self.inner.client.flush(timeout) {
+            tracing::warn!(%error, in_flight = self.inner.client.in_flight_count(), "messages without a report");
+        }
+    }
+
+    /// A thread looks whether the broker is there: a producer alone notices only when it has something to send.
+    fn look_after(&self, topic: String, stopped: mpsc::Receiver<()>) -> Result<(), KafkaError> {
+        let weak = Arc::downgrade(&self.inner);
+        let looking = move || {
+            loop {
+                let Some(inner) = weak.upgrade() else { return };
+                let state = inner.look(&topic);
+                let pause = if state == BrokerState::Up { LOOK_EVERY } else { LOOK_AGAIN };
+                inner.client.context().tell(state);
+                drop(inner);
+                if !matches!(stopped.recv_timeout(pause), Err(mpsc::RecvTimeoutError::Timeout)) {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("kafka-look".to_owned())
+            .spawn(looking)
+            .map(|_| ())
+            .map_err(|error| KafkaError::Topic { topic: "none".to_owned(), detail: error.to_string() })
+    }
+}
+
+impl Inner {
+    fn look(&self, topic: &str) -> BrokerState {
+        if let Some((code, reason)) = self.client.client().fatal_error() {
+            return BrokerState::Down(format!("fatal error {code}: {reason}"));
+        }
+        match self.client.client().fetch_metadata(Some(topic), LOOK_TIMEOUT) {
+            Ok(metadata) => match metadata.topics().iter().find(|t| t.name() == topic) {
+                Some(found) if found.error().is_none() && !found.partitions().is_empty() => BrokerState::Up,
+                _ => BrokerState::Down(format!("there is no topic {topic}")),
+            },
+            Err(error) => BrokerState::Down(error.to_string()),
+        }
+    }
+}
+
+impl Context {
+    fn tell(&self, state: BrokerState) {
+        self.state.send_if_modified(|current| {
+            let changed = *current != state;
+            *current = state;
+            changed
+        });
+    }
+
+    fn begin(&self) -> Result<u64, NotEnqueued> {
+        let mut unacknowledged = self.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, since)) = unacknowledged.since.first_key_value()
+            && since.elapsed() > STALLED_AFTER
+        {
+            return Err(NotEnqueued::Stalled(since.elapsed()));
+        }
+        let number = unacknowledged.next;
+        unacknowledged.next += 1;
+        unacknowledged.since.insert(number, Instant::now());
+        Ok(number)
+    }
+
+    fn end(&self, number: u64) {
+        self.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner).since.remove(&number);
+    }
+}
+
+impl ClientContext for Context {
+    fn error(&self, error: RdKafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "producer");
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.tell(BrokerState::Down(reason.to_owned()));
+        }
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = Box<InFlight>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, in_flight: Box<InFlight>) {
+        self.end(in_flight.number);
+        let report = match result {
+            Ok(message) => Ok(Some(message.offset()).filter(|&offset| offset >= 0)),
+            Err((error, _)) => Err(DeliveryFailure(error.to_string())),
+        };
+        // The caller may have given up waiting.
+        let _ = in_flight.sender.send(report);
+    }
+}
