@@ -1,1 +1,5 @@
-//! placeholder
+//! The whole trio in one process: embedded broker or Kafka, SQLite, moka.
+
+pub mod seed;
+pub mod settings;
+pub mod trio;

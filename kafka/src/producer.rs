@@ -4,6 +4,7 @@
 //! gave up, so all that can be said of one without a report is "unknown".
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -50,10 +51,26 @@ pub enum NotEnqueued {
     Refused(String),
 }
 
-/// Enqueued, and then no success was reported: it may be in the log or not.
+/// Enqueued, and then no success was reported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the broker did not acknowledge the message: {0}")]
-pub struct DeliveryFailure(pub String);
+pub enum DeliveryFailure {
+    /// It may be in the log or not.
+    #[error("the broker did not acknowledge the message: {0}")]
+    Unknown(String),
+    /// The broker refuses this message for what it is, and will again.
+    #[error("the broker refused the message: {0}")]
+    Refused(String),
+}
+
+/// How long a producer tries to deliver what was enqueued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// For half a minute; whoever asked has given up by then.
+    Short,
+    /// For ever, so that nothing is overtaken: what follows a message that was given up would stand before its
+    /// second sending.
+    Endless,
+}
 
 /// A message to send.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +106,7 @@ struct Unacknowledged {
 struct Context {
     state: watch::Sender<BrokerState>,
     unacknowledged: Mutex<Unacknowledged>,
+    warm: AtomicBool,
 }
 
 /// Clones share one client.
@@ -106,9 +124,9 @@ struct Inner {
 
 impl Producer {
     /// Makes the client; the broker need not be there yet. `topic` is the one whose presence makes it ready.
-    pub fn open(connection: &Connection, topic: &str) -> Result<Self, KafkaError> {
+    pub fn open(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
         let (state, _) = watch::channel(BrokerState::Down("connecting".to_owned()));
-        let context = Context { state, unacknowledged: Mutex::default() };
+        let context = Context { state, unacknowledged: Mutex::default(), warm: AtomicBool::new(false) };
         let client: ThreadedProducer<Context> = connection
             .config()
             .set("enable.idempotence", "true")
@@ -117,8 +135,10 @@ impl Producer {
             .set("compression.type", "lz4")
             .set("queue.buffering.max.messages", "20000")
             .set("queue.buffering.max.kbytes", "65536")
-            .set("delivery.timeout.ms", "30000")
+            .set("delivery.timeout.ms", if patience == Patience::Endless { "0" } else { "30000" })
             .set("request.timeout.ms", "10000")
+            // The only way that librdkafka tells whether it has its producer id: see `is_warm`.
+            .set("statistics.interval.ms", "100")
             // A dead letter is up to 1 MiB of poison and our headers.
             .set("message.max.bytes", "2097152")
             .set("partitioner", "murmur2_random")
@@ -166,7 +186,8 @@ impl Producer {
 
     /// Waits for the report, without a bound of its own.
     pub async fn acknowledged(&self, delivery: Delivery) -> Result<i64, DeliveryFailure> {
-        let report = delivery.report.await.map_err(|_| DeliveryFailure("the producer was closed".to_owned()))?;
+        let report =
+            delivery.report.await.map_err(|_| DeliveryFailure::Unknown("the producer was closed".to_owned()))?;
         match report? {
             Some(offset) => Ok(offset),
             // A retry that the broker recognised as a duplicate is reported without its offset: it is in the log,
@@ -182,8 +203,8 @@ impl Producer {
         });
         match looked.await {
             Ok(Ok((_, high))) => Ok(high - 1),
-            Ok(Err(error)) => Err(DeliveryFailure(error.to_string())),
-            Err(error) => Err(DeliveryFailure(error.to_string())),
+            Ok(Err(error)) => Err(DeliveryFailure::Unknown(error.to_string())),
+            Err(error) => Err(DeliveryFailure::Unknown(error.to_string())),
         }
     }
 
@@ -191,6 +212,17 @@ impl Producer {
     pub fn log_id(&self, timeout: Duration) -> Option<LogId> {
         let embedded = self.inner.embedded_log.clone();
         embedded.or_else(|| self.inner.client.client().fetch_cluster_id(timeout).map(|id| LogId::cluster(&id)))
+    }
+
+    /// Whether the broker has given this client its producer id. A message that is sent before waits for it, half a
+    /// second after a start.
+    pub fn is_warm(&self) -> bool {
+        self.inner.client.context().warm.load(Ordering::Relaxed)
+    }
+
+    /// Why this client cannot go on, if it cannot: only a new one can.
+    pub fn fatal_error(&self) -> Option<String> {
+        self.inner.client.client().fatal_error().map(|(code, reason)| format!("fatal error {code}: {reason}"))
     }
 
     /// Waits until everything enqueued has its report, at most `timeout`; blocks.
@@ -266,6 +298,13 @@ impl Context {
 }
 
 impl ClientContext for Context {
+    fn stats_raw(&self, statistics: &[u8]) {
+        const ASSIGNED: &[u8] = b"\"idemp_state\": \"Assigned\"";
+        if !self.warm.load(Ordering::Relaxed) && statistics.windows(ASSIGNED.len()).any(|window| window == ASSIGNED) {
+            self.warm.store(true, Ordering::Relaxed);
+        }
+    }
+
     fn error(&self, error: RdKafkaError, reason: &str) {
         tracing::warn!(%error, reason, "producer");
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
@@ -281,7 +320,14 @@ impl ProducerContext for Context {
         self.end(in_flight.number);
         let report = match result {
             Ok(message) => Ok(Some(message.offset()).filter(|&offset| offset >= 0)),
-            Err((error, _)) => Err(DeliveryFailure(error.to_string())),
+            Err((error, _)) => Err(match error.rdkafka_error_code() {
+                Some(
+                    RDKafkaErrorCode::MessageSizeTooLarge
+                    | RDKafkaErrorCode::InvalidMessageSize
+                    | RDKafkaErrorCode::InvalidRecord,
+                ) => DeliveryFailure::Refused(error.to_string()),
+                _ => DeliveryFailure::Unknown(error.to_string()),
+            }),
         };
         // The caller may have given up waiting.
         let _ = in_flight.sender.send(report);

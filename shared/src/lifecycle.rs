@@ -89,11 +89,22 @@ impl Default for Shutdown {
     }
 }
 
-/// Runs a program to its exit code: bad settings are 64 with the variable named, any other error is 1. Both are
-/// written to standard error in plain words.
+/// Another process writes to the data and goes on doing so.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct DataHeld(pub String);
+
+/// The exit code of a program that ended so: bad settings are 64 with the variable named, data that somebody else
+/// holds is 75, any other error is 1. What went wrong is written to standard error in plain words.
 pub fn exit_code(result: anyhow::Result<()>) -> std::process::ExitCode {
     let Err(error) = result else { return std::process::ExitCode::SUCCESS };
-    let code = if error.is::<SettingsError>() { EXIT_SETTINGS } else { 1 };
+    let code = if error.is::<SettingsError>() {
+        EXIT_SETTINGS
+    } else if error.is::<DataHeld>() {
+        EXIT_DATA_HELD
+    } else {
+        1
+    };
     eprintln!("error: {error:#}");
     std::process::ExitCode::from(code)
 }

@@ -148,7 +148,7 @@ pub struct ProblemBody<'a> {
     /// The stable code (docs/ERRORS.md).
     #[schema(example = "VALIDATION_FAILED")]
     pub code: &'static str,
-    /// Every field at fault; for VALIDATION_FAILED only.
+    /// Every field at fault; for `VALIDATION_FAILED` only.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
     pub errors: &'a [FieldError],

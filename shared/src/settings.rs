@@ -2,7 +2,7 @@
 //!
 //! They are read once, at the start. What is wrong exits with 64 and names the variable.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
@@ -133,8 +133,24 @@ impl KafkaSettings {
 #[derive(Debug, Clone, Args)]
 pub struct SqliteSettings {
     /// The database file.
-    #[arg(long, env = "SQLITE_PATH", default_value = "data/inventory.db")]
+    #[arg(long, env = "SQLITE_PATH", default_value = Self::DEFAULT)]
     pub sqlite_path: PathBuf,
+}
+
+impl SqliteSettings {
+    const DEFAULT: &str = "data/inventory.db";
+
+    /// Makes the folder of the default path. Any other is the operator's: if it is missing, something that should be
+    /// mounted there may be missing too, and a database beside it would be the wrong one.
+    pub fn make_default_folder(&self) -> Result<(), SettingsError> {
+        let path = Path::new(Self::DEFAULT);
+        match path.parent().filter(|_| self.sqlite_path == path) {
+            Some(folder) => std::fs::create_dir_all(folder).map_err(|error| {
+                SettingsError::new("SQLITE_PATH", format!("cannot make {}: {error}", folder.display()))
+            }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How long outcomes and idempotency keys are kept.

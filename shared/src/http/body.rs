@@ -18,7 +18,7 @@ use crate::text::TextError;
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 const MAX_DEPTH: usize = 32;
 
-/// Reads the whole body; more than `limit` bytes is BODY_TOO_LARGE.
+/// Reads the whole body; more than `limit` bytes is `BODY_TOO_LARGE`.
 pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
     let too_large = || Problem::new(ProblemCode::BodyTooLarge, format!("a body may have at most {limit} bytes"));
     let announced = headers
@@ -78,17 +78,16 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// MALFORMED_JSON for what is no JSON (duplicate names and nesting over 32 included), VALIDATION_FAILED for JSON
+    /// `MALFORMED_JSON` for what is no JSON (duplicate names and nesting over 32 included), `VALIDATION_FAILED` for JSON
     /// that is no object.
     pub fn parse(bytes: &[u8]) -> Result<Self, Problem> {
-        match parse_strictly(bytes)? {
-            Value::Object(map) => Ok(Self { values: map.into_iter().collect(), errors: Vec::new() }),
-            other => Err(Problem::fields(vec![FieldError {
-                field: String::new(),
-                code: "WRONG_TYPE",
-                detail: format!("the body must be a JSON object, not {}", kind(&other)),
-            }])),
+        let value = parse_strictly(bytes)?;
+        let kind = kind(&value);
+        if let Value::Object(map) = value {
+            return Ok(Self { values: map.into_iter().collect(), errors: Vec::new() });
         }
+        let detail = format!("the body must be a JSON object, not {kind}");
+        Err(Problem::fields(vec![FieldError { field: String::new(), code: "WRONG_TYPE", detail }]))
     }
 
     /// A field that must be there; `null` counts as absent.
@@ -133,19 +132,20 @@ impl Fields {
 
 /// Reads a string and gives it, trimmed, to `parse`.
 pub fn text<T, E: Into<Fault>>(parse: impl FnOnce(&str) -> Result<T, E>) -> impl FnOnce(&Value) -> Result<T, Fault> {
-    move |value| match value {
-        Value::String(text) => parse(text.trim()).map_err(Into::into),
-        other => Err(wrong_type("a string", other)),
+    move |value| {
+        let text = value.as_str().ok_or_else(|| wrong_type("a string", value))?;
+        parse(text.trim()).map_err(Into::into)
     }
 }
 
 /// Reads a whole number (1.0 and 1e2 are none) and gives it to `parse`.
 pub fn whole<T, E: Into<Fault>>(parse: impl FnOnce(i64) -> Result<T, E>) -> impl FnOnce(&Value) -> Result<T, Fault> {
-    move |value| match value {
-        Value::Number(number) if number.is_f64() => Err(wrong_type("a whole number", value)),
+    move |value| {
+        if !(value.is_i64() || value.is_u64()) {
+            return Err(wrong_type("a whole number", value));
+        }
         // A whole number that is no i64 is out of every range.
-        Value::Number(number) => parse(number.as_i64().unwrap_or(i64::MAX)).map_err(Into::into),
-        other => Err(wrong_type("a whole number", other)),
+        parse(value.as_i64().unwrap_or(i64::MAX)).map_err(Into::into)
     }
 }
 

@@ -54,6 +54,46 @@ impl IntoResponses for AnyProblem {
     }
 }
 
+/// `INVALID_ID`.
+#[derive(Debug, Clone, Copy)]
+pub struct InvalidId;
+
+impl IntoResponses for InvalidId {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[ProblemCode::InvalidId])
+    }
+}
+
+/// `NOT_FOUND`: the route is there, the document is not.
+#[derive(Debug, Clone, Copy)]
+pub struct NoSuchDocument;
+
+impl IntoResponses for NoSuchDocument {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[ProblemCode::NotFound])
+    }
+}
+
+/// `VALIDATION_FAILED`.
+#[derive(Debug, Clone, Copy)]
+pub struct Invalid;
+
+impl IntoResponses for Invalid {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[ProblemCode::ValidationFailed])
+    }
+}
+
+/// `SOURCE_UNAVAILABLE`.
+#[derive(Debug, Clone, Copy)]
+pub struct Unavailable;
+
+impl IntoResponses for Unavailable {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[ProblemCode::SourceUnavailable])
+    }
+}
+
 /// The router and the document of a service: `api` with the routes of operations, Swagger, redirects, 404 and 405 as
 /// problems, and around everything the request context.
 pub fn complete(title: &str, description: &str, readiness: Readiness, api: OpenApiRouter) -> (Router, OpenApi) {

@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 /// The answer of `/version`.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the field is the contract's")]
 pub struct Version {
     /// Which service answers.
     #[schema(example = "command-service")]

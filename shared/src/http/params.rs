@@ -1,6 +1,7 @@
 //! Query parameters, read strictly: each known, each at most once, every fault told at once.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::body::Fault;
 use crate::problem::{FieldError, Problem, ProblemCode};
@@ -17,10 +18,14 @@ impl Params {
     pub fn parse(query: Option<&str>) -> Self {
         let mut params = Self::default();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned() {
-            if params.values.contains_key(&name) {
-                params.fault(&name, Fault("REPEATED", "is given more than once".to_owned()));
-            } else {
-                params.values.insert(name, value);
+            match params.values.entry(name) {
+                Entry::Vacant(entry) => {
+                    entry.insert(value);
+                }
+                Entry::Occupied(entry) => {
+                    let name = entry.key().clone();
+                    params.fault(&name, Fault("REPEATED", "is given more than once".to_owned()));
+                }
             }
         }
         params
@@ -43,7 +48,7 @@ impl Params {
         self.errors.push(FieldError { field: name.to_owned(), code, detail });
     }
 
-    /// Every fault at once: VALIDATION_FAILED.
+    /// Every fault at once: `VALIDATION_FAILED`.
     pub fn finish(mut self) -> Result<(), Problem> {
         for name in std::mem::take(&mut self.values).into_keys() {
             self.fault(&name, Fault("UNKNOWN_PARAMETER", "is not a parameter of this request".to_owned()));
@@ -63,7 +68,7 @@ pub fn whole(min: u64, max: u64) -> impl FnOnce(&str) -> Result<u64, Fault> {
     }
 }
 
-/// Reads a path segment with `parse`; what it refuses is INVALID_ID.
+/// Reads a path segment with `parse`; what it refuses is `INVALID_ID`.
 pub fn path_segment<T, E: std::fmt::Display>(
     name: &str,
     segment: &str,

@@ -1,0 +1,120 @@
+//! The one write connection: opened with the settings that durability needs, and migrated.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+
+/// SQLite before 3.51.3 can lose commits when one process writes and another checkpoints (WAL reset race).
+const OLDEST_SQLITE: i32 = 3_051_003;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const STATEMENTS: usize = 128;
+
+/// The database cannot be used as it is; each is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// A volume is not mounted, say.
+    #[error("the folder {} of SQLITE_PATH does not exist: create it, or mount what should be there", .0.display())]
+    NoFolder(PathBuf),
+    /// The file system cannot do shared memory, say.
+    #[error("SQLite keeps the journal mode {0} instead of wal: the file must be on a local disk")]
+    NoWal(String),
+    /// Linked against one that can lose data.
+    #[error("SQLite {0} can lose commits; at least 3.51.3 is needed")]
+    TooOld(&'static str),
+    /// From a newer program, say.
+    #[error("cannot bring the schema up to date: {0}")]
+    Migration(#[from] rusqlite_migration::Error),
+    /// Anything that SQLite says: busy, disk full, not writable.
+    #[error("{}", explain(.0))]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+fn explain(error: &rusqlite::Error) -> String {
+    let hint = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another process holds the write lock",
+        Some(ErrorCode::ReadOnly) => "the file or its folder is not writable",
+        Some(ErrorCode::CannotOpen) => "the file cannot be opened; is its folder writable?",
+        Some(ErrorCode::SystemIoFailure) => "the disk failed",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "the file is damaged or no SQLite database",
+        _ => return error.to_string(),
+    };
+    format!("{hint} ({error})")
+}
+
+/// Opens the database for writing and brings its schema up to date.
+pub fn open(path: &Path) -> Result<Connection, DatabaseError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(DatabaseError::TooOld(rusqlite::version()));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(DatabaseError::NoFolder(folder.to_owned()));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(DatabaseError::NoWal(mode));
+    }
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;
+         PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    migrations().to_latest(&mut connection)?;
+    Ok(connection)
+}
+
+/// Opens it for reading only, beside the writer.
+pub fn open_read_only(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch("PRAGMA query_only = ON")?;
+    Ok(connection)
+}
+
+fn migrations() -> Migrations<'static> {
+    Migrations::new(vec![M::up(include_str!("schema/0001_initial.sql"))])
+}
+
+/// Whether the error is about one statement's data. All others are about the database or the disk: they hit whichever
+/// command comes, so no command is to blame.
+pub fn is_about_the_data(error: &rusqlite::Error) -> bool {
+    match error.sqlite_error_code() {
+        Some(code) => matches!(code, ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig),
+        // Not from SQLite: a value in a row that does not convert.
+        None => !matches!(error, rusqlite::Error::SqliteFailure(..)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_migrations_are_sound() {
+        migrations().validate().expect("sound");
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = open(&folder.path().join("missing/inventory.db")).expect_err("no folder");
+        assert!(error.to_string().contains("missing"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_named_so() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("inventory.db");
+        std::fs::write(&path, "no database, but long enough to look at the header of one, which it has not")
+            .expect("written");
+        let error = open(&path).expect_err("no database").to_string();
+        assert!(error.contains("no SQLite database"), "{error}");
+    }
+}

@@ -1,0 +1,27 @@
+//! The listener as a program of its own.
+
+use std::process::ExitCode;
+
+use listener_service::app::App;
+use listener_service::config::{Config, Program};
+use shared::lifecycle::{self, Shutdown};
+use shared::{settings, telemetry};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let program: Program = settings::read();
+    lifecycle::exit_code(lifecycle::block_on(run(program)))
+}
+
+async fn run(program: Program) -> anyhow::Result<()> {
+    telemetry::install(&program.log)?;
+    let shutdown = Shutdown::new();
+    shutdown.begin_at_signal(program.host.drain())?;
+    program.sqlite.make_default_folder()?;
+    let app = App::build(Config::from_program(&program)?).await?;
+    println!("listener http://{}", app.address());
+    println!("swagger http://{}/swagger/index.html", app.address());
+    app.run(shutdown).await
+}

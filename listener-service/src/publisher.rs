@@ -1,0 +1,269 @@
+//! The publisher: the journal, in its order, to the topics.
+//!
+//! It reads with a connection of its own and never holds up the writer. Its watermark rides on the writer's next
+//! batch, so after a crash some messages are published twice, each under the same event id, and none is left out.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use kafka::{Delivery, DeliveryFailure, Header, NotEnqueued, Outgoing, Producer, Topics};
+use rusqlite::{Connection, OptionalExtension, params};
+use shared::clock::Timestamp;
+use shared::http::health::Condition;
+use shared::id::{CommandId, EventId, ItemId};
+use shared::lifecycle::Shutdown;
+use shared::message::{CONTENT_TYPE_JSON, header};
+use tokio::runtime::Handle;
+
+use crate::database;
+use crate::dead_letter::stored_headers;
+use crate::status::Status;
+
+/// The dependency "publishing".
+pub const PUBLISHER: &str = "publisher";
+
+const AT_ONCE: usize = 500;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Published some, and there may be more.
+    Progressed,
+    /// All is published.
+    Idle,
+    /// The broker takes nothing now.
+    Blocked,
+}
+
+/// Follows the journal.
+pub struct Publisher {
+    connection: Connection,
+    producer: Producer,
+    topics: Topics,
+    status: Arc<Status>,
+    runtime: Handle,
+    shutdown: Shutdown,
+    position: u64,
+    unpublishable: Sender<Unpublishable>,
+}
+
+/// What a publisher needs besides its connection.
+pub struct Outlet {
+    /// Endlessly patient, so that nothing is overtaken.
+    pub producer: Producer,
+    /// Where to.
+    pub topics: Topics,
+    /// The watermark, and whom to tell.
+    pub status: Arc<Status>,
+    /// Where reports are waited for.
+    pub runtime: Handle,
+    /// When to end.
+    pub shutdown: Shutdown,
+    /// To the writer, who keeps the reason.
+    pub unpublishable: Sender<Unpublishable>,
+}
+
+/// A dead letter that the broker refuses for what it is; the writer keeps the reason beside it.
+#[derive(Debug)]
+pub struct Unpublishable {
+    /// Its place in the journal.
+    pub sequence: u64,
+    /// What the broker said.
+    pub reason: String,
+}
+
+struct Row {
+    sequence: u64,
+    stream: i64,
+    event_type: String,
+    item_id: Option<ItemId>,
+    event_id: Option<EventId>,
+    occurred_at: Timestamp,
+    traceparent: Option<String>,
+    message: Option<String>,
+}
+
+struct Message {
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Vec<Header>,
+}
+
+impl Publisher {
+    /// Goes on behind the watermark that `status` has.
+    pub fn open(path: &Path, outlet: Outlet) -> rusqlite::Result<Self> {
+        let connection = database::open_read_only(path)?;
+        let position = outlet.status.published();
+        let Outlet { producer, topics, status, runtime, shutdown, unpublishable } = outlet;
+        Ok(Self { connection, producer, topics, status, runtime, shutdown, position, unpublishable })
+    }
+
+    /// Publishes until told to stop, then what is left, at most until the deadline.
+    pub fn run(mut self) {
+        let shutdown = self.shutdown.clone();
+        let mut sequence = self.status.sequence();
+        loop {
+            let step = self.step().unwrap_or_else(|error| {
+                self.status.tell(PUBLISHER, Condition::Degraded, error.to_string());
+                Step::Blocked
+            });
+            if shutdown.is_expired() || (shutdown.has_begun() && step != Step::Progressed) {
+                return;
+            }
+            match step {
+                Step::Progressed => {}
+                Step::Blocked => std::thread::sleep(PAUSE),
+                Step::Idle => {
+                    self.status.tell(PUBLISHER, Condition::Up, "all is published");
+                    self.runtime.block_on(async {
+                        tokio::select! {
+                            _ = sequence.changed() => {}
+                            () = shutdown.begun() => {}
+                            () = tokio::time::sleep(PAUSE) => {}
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    /// Publishes the next entries of the journal, in order, and waits for every report.
+    pub fn step(&mut self) -> rusqlite::Result<Step> {
+        let rows = self.next_rows()?;
+        if rows.is_empty() {
+            return Ok(Step::Idle);
+        }
+        let mut enqueued = Vec::with_capacity(rows.len());
+        let mut refused = None;
+        for row in &rows {
+            match self.enqueue(row)? {
+                Ok(delivery) => enqueued.push((row.sequence, delivery)),
+                Err(NotEnqueued::Refused(reason)) => self.give_up(row.sequence, reason),
+                Err(error) => {
+                    refused = Some(error.to_string());
+                    break;
+                }
+            }
+        }
+        let failed = self.settle(enqueued);
+        if let Some(reason) = refused.or(failed) {
+            self.status.tell(PUBLISHER, Condition::Degraded, reason);
+            return Ok(Step::Blocked);
+        }
+        self.advance(rows.last().map_or(self.position, |row| row.sequence));
+        Ok(Step::Progressed)
+    }
+
+    /// Waits for the reports in order; the watermark never passes one that is missing.
+    fn settle(&mut self, enqueued: Vec<(u64, Delivery)>) -> Option<String> {
+        for (sequence, delivery) in enqueued {
+            let report = self.runtime.block_on(async {
+                tokio::select! {
+                    report = self.producer.acknowledged(delivery) => report,
+                    () = self.shutdown.deadline() => Err(DeliveryFailure::Unknown("no time is left".to_owned())),
+                }
+            });
+            match report {
+                Ok(_) => self.advance(sequence),
+                Err(DeliveryFailure::Refused(reason)) => {
+                    self.give_up(sequence, reason);
+                    self.advance(sequence);
+                }
+                Err(error) => return Some(error.to_string()),
+            }
+        }
+        None
+    }
+
+    fn advance(&mut self, sequence: u64) {
+        self.position = sequence;
+        self.status.published.store(sequence, Ordering::Release);
+    }
+
+    fn give_up(&self, sequence: u64, reason: String) {
+        tracing::error!(sequence, reason, "cannot be published; it is kept in the database");
+        metrics::counter!("inventory_unpublishable_total").increment(1);
+        let _ = self.unpublishable.send(Unpublishable { sequence, reason });
+    }
+
+    fn next_rows(&self) -> rusqlite::Result<Vec<Row>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence, stream, event_type, item_id, command_id, fact_index, occurred_at, traceparent, message
+             FROM journal WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![self.position, AT_ONCE], |row| {
+            let command_id: Option<uuid::Uuid> = row.get(4)?;
+            let fact_index: u32 = row.get(5)?;
+            Ok(Row {
+                sequence: row.get(0)?,
+                stream: row.get(1)?,
+                event_type: row.get(2)?,
+                item_id: row.get::<_, Option<uuid::Uuid>>(3)?.map(ItemId::from_uuid),
+                event_id: command_id.map(|id| EventId::of_fact(CommandId::from_uuid(id), fact_index)),
+                occurred_at: Timestamp::from_millis(row.get(6)?),
+                traceparent: row.get(7)?,
+                message: row.get(8)?,
+            })
+        })?;
+        rows.collect()
+    }
+
+    fn enqueue(&self, row: &Row) -> rusqlite::Result<Result<Delivery, NotEnqueued>> {
+        let topic = match row.stream {
+            0 => &self.topics.items,
+            1 => &self.topics.stock,
+            _ => &self.topics.dlq,
+        };
+        let message = if row.message.is_some() { fact(row) } else { self.dead_letter(row.sequence)? };
+        Ok(self.producer.send(Outgoing {
+            topic,
+            key: message.key.as_deref(),
+            value: message.value.as_deref(),
+            headers: &message.headers,
+        }))
+    }
+
+    /// The bytes as they came, their headers kept; ours say why it is here.
+    fn dead_letter(&self, sequence: u64) -> rusqlite::Result<Message> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT key, value, headers, dead_letter_id, code, detail, attempts, origin_topic, origin_partition,
+                origin_offset
+             FROM dead_letters WHERE sequence = ?1",
+        )?;
+        let letter = statement.query_row([sequence], |row| {
+            let mut headers = stored_headers(&row.get::<_, String>(2)?);
+            let id: uuid::Uuid = row.get(3)?;
+            let ours = [
+                ("dlq-id", id.to_string()),
+                ("dlq-code", row.get(4)?),
+                ("dlq-detail", row.get(5)?),
+                ("dlq-attempts", row.get::<_, u32>(6)?.to_string()),
+                ("dlq-origin-topic", row.get(7)?),
+                ("dlq-origin-partition", row.get::<_, i32>(8)?.to_string()),
+                ("dlq-origin-offset", row.get::<_, i64>(9)?.to_string()),
+            ];
+            headers.extend(ours.map(|(name, value)| (name.to_owned(), Some(value.into()))));
+            Ok(Message { key: row.get(0)?, value: row.get(1)?, headers })
+        });
+        letter.optional().map(|letter| letter.expect("a dead letter is stored with its journal entry"))
+    }
+}
+
+fn fact(row: &Row) -> Message {
+    let mut headers: Vec<Header> = vec![
+        (header::EVENT_TYPE.to_owned(), Some(row.event_type.clone().into())),
+        (header::TIMESTAMP.to_owned(), Some(row.occurred_at.to_string().into())),
+        (header::CONTENT_TYPE.to_owned(), Some(CONTENT_TYPE_JSON.into())),
+    ];
+    headers.extend(row.event_id.map(|id| (header::EVENT_ID.to_owned(), Some(id.to_string().into()))));
+    headers.extend(row.traceparent.clone().map(|parent| (header::TRACEPARENT.to_owned(), Some(parent.into()))));
+    Message {
+        key: row.item_id.map(|id| id.to_string().into_bytes()),
+        value: row.message.clone().map(String::into_bytes),
+        headers,
+    }
+}

@@ -1,0 +1,233 @@
+//! From nothing to writing: the database, the lease, the log; each waited for, with readiness saying for what.
+//!
+//! Runs on the writer's own thread. What can pass is waited out; what needs an operator halts with a message that
+//! names the page.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use kafka::{LogReader, Producer, Start};
+use rusqlite::Connection;
+use shared::clock::Timestamp;
+use shared::http::health::Condition;
+use shared::lifecycle::{DataHeld, Shutdown};
+use tokio::runtime::Handle;
+
+use crate::config::{Config, WhenHeld};
+use crate::consumer::Consumer;
+use crate::database;
+use crate::intake::Intake;
+use crate::lease::{Attempt, Candidate, Lease};
+use crate::logs::{self, CurrentLog};
+use crate::process::{Existence, Process};
+use crate::publisher::{Outlet, PUBLISHER, Publisher, Unpublishable};
+use crate::retry::Pauses;
+use crate::status::{BROKER, DATABASE, LEASE, Role, Status};
+use crate::work::{Parts, Work};
+use crate::writer::{Surroundings, Writer};
+
+const LOOK_AT_LEASE_EVERY: Duration = Duration::from_millis(100);
+/// A standby must not wait long for a lock that a stopped holder keeps.
+const STANDBY_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
+const WRITER_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BROKER_TIMEOUT: Duration = Duration::from_millis(500);
+const NAP: Duration = Duration::from_millis(100);
+
+/// Brings one listener to work, and through it.
+pub struct Supervisor {
+    /// The settings.
+    pub config: Config,
+    /// Whom to tell.
+    pub status: Arc<Status>,
+    /// For the publisher.
+    pub producer: Producer,
+    /// For what is asynchronous.
+    pub runtime: Handle,
+    /// When to end.
+    pub shutdown: Shutdown,
+}
+
+impl Supervisor {
+    /// Until told to stop; an error when it cannot go on.
+    pub fn run(self) -> anyhow::Result<()> {
+        let Some((mut connection, lease)) = self.become_writer()? else { return Ok(()) };
+        let Some((reader, log)) = self.attach(&mut connection, lease)? else {
+            return Ok(lease.release(&connection)?);
+        };
+        let surroundings = Surroundings {
+            topic: self.config.topics.commands.clone(),
+            retention: self.config.writer.retention,
+            published: Arc::clone(&self.status.published),
+        };
+        let writer = Writer::start(connection, lease, log, surroundings)?;
+        self.status.begun(writer.sequence(), writer.log().next_offset);
+        let intake = Arc::new(Intake::new(self.config.writer.batch_max));
+        let consumer = Consumer::spawn(reader, Arc::clone(&intake))?;
+        let (sender, unpublishable) = mpsc::channel();
+        let publisher = self.publisher(sender)?;
+        tracing::info!(
+            epoch = lease.epoch,
+            log = %writer.log().id,
+            next_offset = writer.log().next_offset,
+            sequence = writer.sequence(),
+            "writing"
+        );
+        let work = Work::new(Parts {
+            writer,
+            intake,
+            consumer,
+            publisher,
+            unpublishable,
+            status: Arc::clone(&self.status),
+            settings: self.config.writer.clone(),
+            shutdown: self.shutdown.clone(),
+        });
+        let ended = work.run();
+        self.status.set_role(Role::Standby, lease.epoch);
+        Ok(ended?)
+    }
+
+    /// The write connection and the lease; `None` if told to stop before.
+    fn become_writer(&self) -> anyhow::Result<Option<(Connection, Lease)>> {
+        let mut pauses = Pauses::new(self.config.writer.retry_delay, self.config.writer.retry_max_delay);
+        while !self.shutdown.has_begun() {
+            let error = match self.contend() {
+                Ok(taken) => return Ok(taken),
+                Err(Contention::Held(error)) => return Err(error.into()),
+                Err(Contention::Database(error)) => error,
+            };
+            self.status.tell(DATABASE, Condition::Down, error.to_string());
+            self.nap_for(pauses.next_pause());
+        }
+        Ok(None)
+    }
+
+    fn contend(&self) -> Result<Option<(Connection, Lease)>, Contention> {
+        let mut connection = database::open(&self.config.sqlite_path)?;
+        connection.busy_timeout(STANDBY_BUSY_TIMEOUT)?;
+        let mut candidate = Candidate::new(self.config.writer.lease);
+        while !self.shutdown.has_begun() {
+            match candidate.attempt(&mut connection)? {
+                Attempt::Taken(lease) => {
+                    connection.busy_timeout(WRITER_BUSY_TIMEOUT)?;
+                    self.status.tell(DATABASE, Condition::Up, "writing");
+                    self.status.tell(LEASE, Condition::Up, format!("held under epoch {}", lease.epoch));
+                    self.status.set_role(Role::Active, lease.epoch);
+                    return Ok(Some((connection, lease)));
+                }
+                Attempt::Held { holder, existence, stuck } => self.stand_by(&holder, existence, stuck)?,
+            }
+            std::thread::sleep(LOOK_AT_LEASE_EVERY);
+        }
+        Ok(None)
+    }
+
+    fn stand_by(&self, holder: &Process, existence: Existence, stuck: bool) -> Result<(), Contention> {
+        if self.config.when_held == WhenHeld::Refuse && existence == Existence::Runs {
+            return Err(Contention::Held(held_by(&self.config, holder)));
+        }
+        self.status.tell(DATABASE, Condition::Up, "open, standing by");
+        if stuck {
+            let detail = format!("{holder} stands still and holds the write lock: end it");
+            self.status.tell(LEASE, Condition::Down, detail);
+        } else {
+            self.status.tell(LEASE, Condition::Degraded, format!("standing by: {holder} writes"));
+        }
+        Ok(())
+    }
+
+    /// The log, adopted and assigned; `None` if told to stop before the broker answered.
+    fn attach(&self, connection: &mut Connection, lease: Lease) -> anyhow::Result<Option<(LogReader, CurrentLog)>> {
+        let reader = LogReader::open(&self.config.kafka, &self.config.topics.commands, &self.config.group_id)?;
+        while !self.shutdown.has_begun() {
+            match self.try_attach(connection, &reader)? {
+                Ok(log) => return Ok(Some((reader, log))),
+                Err(reason) => self.status.tell(BROKER, Condition::Down, reason),
+            }
+            if !lease.beat(connection).unwrap_or(true) {
+                anyhow::bail!("another writer has taken over while the broker could not be reached");
+            }
+            std::thread::sleep(NAP);
+        }
+        Ok(None)
+    }
+
+    /// `Ok(Err)` is what can pass; `Err` needs an operator.
+    fn try_attach(
+        &self,
+        connection: &mut Connection,
+        reader: &LogReader,
+    ) -> anyhow::Result<Result<CurrentLog, String>> {
+        let accepted = self.config.accept_new_log.as_deref();
+        let looked = reader.brokers(BROKER_TIMEOUT).map_err(|error| error.to_string()).and_then(|_| {
+            // The embedded broker was started with them.
+            if self.config.kafka.embedded_log().is_none() {
+                let made = self.runtime.block_on(self.config.topics.ensure(&self.config.kafka));
+                made.map_err(|error| error.to_string())?;
+            }
+            let id = reader.log_id(BROKER_TIMEOUT).ok_or_else(|| "the cluster has not told its id".to_owned())?;
+            let bounds = reader.bounds(BROKER_TIMEOUT).map_err(|error| error.to_string())?;
+            Ok((id, bounds))
+        });
+        let (id, bounds) = match looked {
+            Ok(looked) => looked,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let mut log = logs::adopt(connection, &id, accepted, Timestamp::wall_clock())?;
+        logs::within(connection, &mut log, bounds, accepted)?;
+        reader.assign(log.next_offset.map_or(Start::Beginning, Start::At))?;
+        Ok(Ok(log))
+    }
+
+    fn publisher(&self, unpublishable: Sender<Unpublishable>) -> std::io::Result<JoinHandle<()>> {
+        let path = self.config.sqlite_path.clone();
+        let outlet = Outlet {
+            producer: self.producer.clone(),
+            topics: self.config.topics.clone(),
+            status: Arc::clone(&self.status),
+            runtime: self.runtime.clone(),
+            shutdown: self.shutdown.clone(),
+            unpublishable,
+        };
+        std::thread::Builder::new().name("publisher".to_owned()).spawn(move || {
+            let status = Arc::clone(&outlet.status);
+            match Publisher::open(&path, outlet) {
+                Ok(publisher) => publisher.run(),
+                // The thread's end ends the listener, which says why.
+                Err(error) => status.tell(PUBLISHER, Condition::Down, error.to_string()),
+            }
+        })
+    }
+
+    fn nap_for(&self, pause: Duration) {
+        let started = std::time::Instant::now();
+        while started.elapsed() < pause && !self.shutdown.has_begun() {
+            std::thread::sleep(NAP.min(pause));
+        }
+    }
+}
+
+enum Contention {
+    Held(DataHeld),
+    Database(database::DatabaseError),
+}
+
+impl From<database::DatabaseError> for Contention {
+    fn from(error: database::DatabaseError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<rusqlite::Error> for Contention {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// What a second start beside a running one says.
+pub fn held_by(config: &Config, holder: &Process) -> DataHeld {
+    let path = config.sqlite_path.display();
+    DataHeld(format!("{path} is held by {holder}; stop it first, or use another SQLITE_PATH"))
+}

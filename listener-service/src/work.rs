@@ -1,0 +1,241 @@
+//! The active listener at work: take a batch, bring it to its end whatever happens, tell of it.
+//!
+//! Three kinds of failure have three ends: a fault of the database is waited out, for ever; a fault of one command is
+//! tried again alone and then buried; another writer ends this one.
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use kafka::Record;
+use shared::http::health::Condition;
+use shared::lifecycle::Shutdown;
+
+use crate::config::WriterOptions;
+use crate::consumer::Consumer;
+use crate::dead_letter::{self, Reason};
+use crate::intake::Intake;
+use crate::publisher::Unpublishable;
+use crate::retry::Pauses;
+use crate::status::{DATABASE, Status};
+use crate::writer::{ApplyError, Committed, Writer};
+
+/// The lease's heartbeat moves at least this often, half of what the design promises.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// The watermark gets a transaction of its own only after so long without a batch.
+const WATERMARK_IDLE: Duration = Duration::from_millis(200);
+/// The longest nap in a pause, so that the heartbeat and a shutdown are noticed.
+const NAP: Duration = Duration::from_millis(100);
+
+/// Why the work ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// As asked; the writer is given back to stop.
+    #[error("stopped")]
+    Stopped,
+    /// Another writer has the lease: exit, non-zero.
+    #[error("another writer has taken over: {0}")]
+    Fenced(&'static str),
+    /// The log cannot be read on, or a thread died.
+    #[error("{0}")]
+    Died(String),
+}
+
+/// The loop around the writer.
+pub struct Work {
+    writer: Writer,
+    intake: Arc<Intake>,
+    consumer: Consumer,
+    publisher: JoinHandle<()>,
+    unpublishable: Receiver<Unpublishable>,
+    status: Arc<Status>,
+    settings: WriterOptions,
+    shutdown: Shutdown,
+}
+
+/// What the work is made of.
+pub struct Parts {
+    /// The holder of the lease.
+    pub writer: Writer,
+    /// Where messages arrive.
+    pub intake: Arc<Intake>,
+    /// Who puts them there.
+    pub consumer: Consumer,
+    /// Who publishes what came of them.
+    pub publisher: JoinHandle<()>,
+    /// What could not be published.
+    pub unpublishable: Receiver<Unpublishable>,
+    /// Whom to tell.
+    pub status: Arc<Status>,
+    /// Bounds.
+    pub settings: WriterOptions,
+    /// When to end.
+    pub shutdown: Shutdown,
+}
+
+impl Work {
+    /// Ready to begin.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { writer, intake, consumer, publisher, unpublishable, status, settings, shutdown } = parts;
+        Self { writer, intake, consumer, publisher, unpublishable, status, settings, shutdown }
+    }
+
+    /// Works until told to stop, or until it cannot go on.
+    pub fn run(mut self) -> Result<(), Ended> {
+        let ended = loop {
+            if self.shutdown.has_begun() {
+                break Ended::Stopped;
+            }
+            if let Some(reason) = self.consumer.failure() {
+                break Ended::Died(reason);
+            }
+            if self.publisher.is_finished() {
+                break Ended::Died("the publisher ended".to_owned());
+            }
+            if let Err(ended) = self.step() {
+                break ended;
+            }
+        };
+        drop(self.consumer);
+        match ended {
+            Ended::Stopped => {
+                // Its last watermark goes into the writer's last transaction.
+                let _ = self.publisher.join();
+                self.writer.stop();
+                Ok(())
+            }
+            Ended::Died(_) => {
+                self.writer.stop();
+                Err(ended)
+            }
+            Ended::Fenced(_) => Err(ended),
+        }
+    }
+
+    /// One batch, or what there is to do without one.
+    fn step(&mut self) -> Result<(), Ended> {
+        let patience = if self.writer.has_watermark_to_store() { WATERMARK_IDLE } else { HEARTBEAT };
+        let batch = self.intake.take(self.settings.batch_max, patience.saturating_sub(self.writer.untouched_for()));
+        if batch.is_empty() {
+            self.keep_lease()?;
+        } else {
+            self.settle(&batch)?;
+        }
+        for Unpublishable { sequence, reason } in self.unpublishable.try_iter() {
+            if let Err(error) = dead_letter::note_unpublishable(self.writer.connection(), sequence, &reason) {
+                tracing::error!(sequence, %error, "cannot note that a dead letter could not be published");
+            }
+        }
+        if let Some(took) = self.writer.checkpoint() {
+            self.status.checkpointed(took);
+        }
+        Ok(())
+    }
+
+    fn keep_lease(&mut self) -> Result<(), Ended> {
+        let idle = self.writer.untouched_for();
+        let due = idle >= HEARTBEAT || (self.writer.has_watermark_to_store() && idle >= WATERMARK_IDLE);
+        if !due {
+            return Ok(());
+        }
+        match self.writer.tick() {
+            Ok(()) => {
+                self.status.tell(DATABASE, Condition::Up, "writing");
+                Ok(())
+            }
+            Err(ApplyError::Fenced(what)) => Err(Ended::Fenced(what)),
+            Err(error) => {
+                self.status.tell(DATABASE, Condition::Down, error.to_string());
+                self.nap(NAP);
+                Ok(())
+            }
+        }
+    }
+
+    /// Brings every message of the batch to its end, in order. Left early only to stop; what is left then is still in
+    /// the log, and the position in front of it.
+    fn settle(&mut self, batch: &[Record]) -> Result<(), Ended> {
+        let mut rest = batch;
+        while !rest.is_empty() {
+            match self.with_database(|writer| writer.apply(rest))? {
+                Ok(()) => return Ok(()),
+                Err((index, error)) => {
+                    let (before, from) = rest.split_at(index);
+                    // The ones before it were rolled back with it and are not to blame.
+                    self.settle(before)?;
+                    self.retry_alone(&from[0], error)?;
+                    rest = &from[1..];
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn retry_alone(&mut self, record: &Record, mut error: String) -> Result<(), Ended> {
+        let mut pauses = Pauses::new(self.settings.retry_delay, self.settings.retry_max_delay);
+        for attempt in 1..=self.settings.max_retries {
+            let pause = pauses.next_pause();
+            tracing::warn!(offset = record.offset, attempt, error, pause_ms = pause.as_millis(), "trying again");
+            self.pause(pause)?;
+            match self.with_database(|writer| writer.apply(std::slice::from_ref(record)))? {
+                Ok(()) => return Ok(()),
+                Err((_, again)) => error = again,
+            }
+        }
+        let reason = Reason::RetriesExhausted { attempts: self.settings.max_retries + 1, error };
+        let mut pauses = Pauses::new(self.settings.retry_delay, self.settings.retry_max_delay);
+        while let Err((_, error)) = self.with_database(|writer| writer.bury(record, &reason))? {
+            // A dead letter that cannot be stored says that the database is at fault after all.
+            self.status.tell(DATABASE, Condition::Down, error);
+            self.pause(pauses.next_pause())?;
+        }
+        Ok(())
+    }
+
+    /// Runs `apply` until the database lets it: committed, or the command at fault.
+    fn with_database(
+        &mut self,
+        mut apply: impl FnMut(&mut Writer) -> Result<Committed, ApplyError>,
+    ) -> Result<Result<(), (usize, String)>, Ended> {
+        let mut pauses = Pauses::new(self.settings.retry_delay, self.settings.retry_max_delay);
+        loop {
+            match apply(&mut self.writer) {
+                Ok(committed) => {
+                    self.status.tell(DATABASE, Condition::Up, "writing");
+                    self.status.committed(&committed);
+                    self.consumer.committed(committed.next_offset);
+                    return Ok(Ok(()));
+                }
+                Err(ApplyError::Command { index, error }) => return Ok(Err((index, error))),
+                Err(ApplyError::Fenced(what)) => return Err(Ended::Fenced(what)),
+                Err(error @ ApplyError::Database(_)) => {
+                    self.status.tell(DATABASE, Condition::Down, error.to_string());
+                    self.pause(pauses.next_pause())?;
+                }
+            }
+        }
+    }
+
+    /// Waits, outside any transaction, and keeps the lease meanwhile.
+    fn pause(&mut self, pause: Duration) -> Result<(), Ended> {
+        let started = std::time::Instant::now();
+        while started.elapsed() < pause {
+            if self.shutdown.has_begun() {
+                return Err(Ended::Stopped);
+            }
+            self.nap(NAP.min(pause.saturating_sub(started.elapsed())));
+            if self.writer.untouched_for() >= HEARTBEAT
+                && let Err(ApplyError::Fenced(what)) = self.writer.tick()
+            {
+                return Err(Ended::Fenced(what));
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::unused_self, reason = "the one place where the writer's thread sleeps")]
+    fn nap(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+}

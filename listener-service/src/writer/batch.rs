@@ -1,0 +1,299 @@
+//! One batch inside its transaction: each message in its order, to its one outcome.
+
+use std::time::Duration;
+
+use kafka::Record;
+use rusqlite::{Connection, params};
+use shared::clock::Timestamp;
+use shared::id::{CommandId, DeadLetterId, EventId, ReservationId};
+use shared::message::{Fact, FactEnvelope, RequestEnvelope, SCHEMA_VERSION, Stream, decode_request, header};
+use shared::outcome::RejectionCode;
+
+use crate::aggregates::{self, Aggregates, Stale};
+use crate::dead_letter::{self, DeadLetter, Reason};
+use crate::domain::{Change, Rejection, Request, decide};
+use crate::journal::{self, Entry, Origin};
+use crate::logs::CurrentLog;
+use crate::outcomes::{self, Ending, Outcome};
+
+/// Why the whole batch is rolled back.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Fenced(&'static str),
+    Database(rusqlite::Error),
+    Stale(usize),
+    Unexpected(usize, String),
+}
+
+/// Why one message could not be processed.
+#[derive(Debug)]
+pub(super) enum ProcessError {
+    Sqlite(rusqlite::Error),
+    Stale,
+    Unexpected(String),
+}
+
+impl From<rusqlite::Error> for ProcessError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// How the messages of a batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Commands applied.
+    pub applied: u64,
+    /// Commands rejected.
+    pub rejected: u64,
+    /// Messages dead-lettered.
+    pub dead_lettered: u64,
+    /// Commands that had ended before: sent or read twice.
+    pub repeated: u64,
+    /// Items that came to be, less those that were deleted.
+    pub items: i64,
+}
+
+impl Counts {
+    pub(super) fn store(&self, connection: &Connection, published: u64, now: Timestamp) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached(
+                "UPDATE progress SET items = items + ?1, applied = applied + ?2, rejected = rejected + ?3,
+                    dead_lettered = dead_lettered + ?4, published = ?5, last_time = ?6",
+            )?
+            .execute(params![self.items, self.applied, self.rejected, self.dead_lettered, published, now.millis()])
+            .map(|_| ())
+    }
+}
+
+pub(super) struct Batch<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) aggregates: &'a mut Aggregates,
+    pub(super) topic: &'a str,
+    pub(super) log: &'a CurrentLog,
+    pub(super) now: Timestamp,
+    pub(super) retention: Duration,
+    pub(super) sequence: u64,
+    pub(super) counts: Counts,
+}
+
+impl Batch<'_> {
+    /// Takes one message to its outcome; with a `verdict` it is not tried but kept as a dead letter.
+    pub(super) fn process(&mut self, record: &Record, verdict: Option<&Reason>) -> Result<(), ProcessError> {
+        let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+        let request = match decode_request(record.key.as_deref(), record.value.as_deref(), headers) {
+            Ok(request) => request,
+            Err(error) => return self.bury(record, None, &Reason::Undecodable(error)),
+        };
+        if outcomes::is_known(self.connection, request.command_id)? {
+            self.counts.repeated += 1;
+            return Ok(());
+        }
+        if let Some(reason) = verdict.cloned().or_else(|| self.too_old(&request)) {
+            return self.bury(record, Some(&request), &reason);
+        }
+        let origin = Origin { log: self.log.number, offset: record.offset, traceparent: traceparent(record) };
+        if let Some(rejection) = self.key_reused(&request)? {
+            return self.reject(&request, origin, &rejection);
+        }
+        match self.decide(&request)? {
+            Ok(changes) => self.accept(&request, origin, &changes),
+            Err(rejection) => self.reject(&request, origin, &rejection),
+        }
+    }
+
+    fn too_old(&self, request: &RequestEnvelope) -> Option<Reason> {
+        let retention = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
+        let old = request.occurred_at.plus_millis(retention) < self.now;
+        old.then_some(Reason::TooOld { accepted_at: request.occurred_at })
+    }
+
+    fn key_reused(&self, request: &RequestEnvelope) -> Result<Option<Rejection>, ProcessError> {
+        let Some(key) = request.idempotency_id else { return Ok(None) };
+        let owner = outcomes::claim_key(self.connection, key, request.command_id)?;
+        let code = RejectionCode::IdempotencyKeyReused;
+        let detail = format!("the idempotency key stands for command {owner}, which asked for something else");
+        Ok((owner != request.command_id).then_some(Rejection { code, detail, version: 0 }))
+    }
+
+    /// A rejection changes no row that could show what was read to be stale, so it stands only on a fresh reading.
+    fn decide(&mut self, request: &RequestEnvelope) -> Result<Result<Vec<Change>, Rejection>, ProcessError> {
+        let asked = Request {
+            item_id: request.aggregate_id,
+            command: &request.data,
+            expected_version: request.expected_version,
+            reservation_id: ReservationId::of(request.command_id),
+        };
+        let (aggregate, fresh) = self.aggregates.load(self.connection, request.aggregate_id)?;
+        let decided = decide(aggregate, &asked);
+        if decided.is_ok() || fresh {
+            return Ok(decided);
+        }
+        let aggregate = self.aggregates.reload(self.connection, request.aggregate_id)?;
+        Ok(decide(aggregate, &asked))
+    }
+
+    fn accept(
+        &mut self,
+        request: &RequestEnvelope,
+        origin: Origin<'_>,
+        changes: &[Change],
+    ) -> Result<(), ProcessError> {
+        for (index, change) in (0..).zip(changes) {
+            match aggregates::store(self.connection, change, self.now)? {
+                Ok(()) => {}
+                Err(Stale) => return Err(ProcessError::Stale),
+            }
+            self.append(request, origin, index, change)?;
+            let (aggregate, _) = self.aggregates.load(self.connection, request.aggregate_id)?;
+            aggregate.evolve(change);
+            self.counts.items += match change.fact {
+                Fact::ItemCreated(_) => 1,
+                Fact::ItemDeleted { .. } => -1,
+                Fact::ItemUpdated(_)
+                | Fact::StockAdjusted { .. }
+                | Fact::StockReserved { .. }
+                | Fact::StockReleased { .. }
+                | Fact::CommandRejected { .. } => 0,
+            };
+        }
+        self.counts.applied += 1;
+        let version = changed_version(request, changes);
+        self.end(request, Ending::Applied { version })
+    }
+
+    fn reject(
+        &mut self,
+        request: &RequestEnvelope,
+        origin: Origin<'_>,
+        rejection: &Rejection,
+    ) -> Result<(), ProcessError> {
+        let fact = Fact::CommandRejected {
+            item_id: request.aggregate_id,
+            request_type: request.event_type,
+            code: rejection.code.as_str(),
+            detail: rejection.detail.clone(),
+        };
+        self.append(request, origin, 0, &Change { fact, version: rejection.version })?;
+        self.counts.rejected += 1;
+        self.end(request, Ending::Rejected { code: rejection.code, detail: &rejection.detail })
+    }
+
+    fn append(
+        &mut self,
+        request: &RequestEnvelope,
+        origin: Origin<'_>,
+        fact_index: u32,
+        change: &Change,
+    ) -> Result<(), ProcessError> {
+        self.sequence += 1;
+        let event_type = change.fact.event_type();
+        let envelope = FactEnvelope {
+            event_type,
+            event_id: EventId::of_fact(request.command_id, fact_index),
+            aggregate_id: request.aggregate_id,
+            occurred_at: self.now,
+            version: SCHEMA_VERSION,
+            command_id: request.command_id,
+            correlation_id: &request.correlation_id,
+            aggregate_version: change.version,
+            sequence: self.sequence,
+            causation_id: request.event_id,
+            data: &change.fact,
+        };
+        let message = serde_json::to_string(&envelope).map_err(|e| ProcessError::Unexpected(e.to_string()))?;
+        let stream = if request.data.is_catalogue() { Stream::Items } else { Stream::Stock };
+        let entry = Entry {
+            sequence: self.sequence,
+            stream: stream_of(&change.fact, stream),
+            event_type,
+            item_id: Some(request.aggregate_id),
+            command_id: Some(request.command_id),
+            fact_index,
+            origin,
+            occurred_at: self.now,
+            message: Some(&message),
+        };
+        Ok(journal::append(self.connection, &entry)?)
+    }
+
+    fn end(&self, request: &RequestEnvelope, ending: Ending<'_>) -> Result<(), ProcessError> {
+        let outcome = Outcome {
+            command_id: request.command_id,
+            event_type: request.event_type,
+            item_id: request.aggregate_id,
+            sequence: self.sequence,
+            at: self.now,
+            idempotency_id: request.idempotency_id,
+            ending,
+        };
+        Ok(outcomes::record(self.connection, &outcome)?)
+    }
+
+    /// Only a message that reads as a command has an outcome: anybody can write somebody's command id into garbage.
+    fn bury(
+        &mut self,
+        record: &Record,
+        request: Option<&RequestEnvelope>,
+        reason: &Reason,
+    ) -> Result<(), ProcessError> {
+        self.sequence += 1;
+        self.counts.dead_lettered += 1;
+        let id = DeadLetterId::of(self.log.id.as_str(), self.topic, record.partition, record.offset);
+        let command_id: Option<CommandId> = request.map(|request| request.command_id);
+        let entry = Entry {
+            sequence: self.sequence,
+            stream: Stream::DeadLetters,
+            event_type: journal::DEAD_LETTERED,
+            item_id: None,
+            command_id,
+            fact_index: 0,
+            origin: Origin { log: self.log.number, offset: record.offset, traceparent: traceparent(record) },
+            occurred_at: self.now,
+            message: None,
+        };
+        journal::append(self.connection, &entry)?;
+        let letter = DeadLetter {
+            id,
+            sequence: self.sequence,
+            reason,
+            command_id,
+            topic: self.topic,
+            log: self.log.number,
+            record,
+            at: self.now,
+        };
+        dead_letter::insert(self.connection, &letter)?;
+        tracing::warn!(dead_letter_id = %id, offset = record.offset, code = reason.code(), detail = %reason, "dead letter");
+        match request {
+            Some(request) => {
+                self.end(request, Ending::DeadLettered { id, code: reason.code(), detail: &reason.to_string() })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Facts about stock go to the stock topic, also those of a catalogue request; a rejection goes where its request
+/// belongs.
+fn stream_of(fact: &Fact, of_request: Stream) -> Stream {
+    match fact {
+        Fact::ItemCreated(_) | Fact::ItemUpdated(_) | Fact::ItemDeleted { .. } => Stream::Items,
+        Fact::StockAdjusted { .. } | Fact::StockReserved { .. } | Fact::StockReleased { .. } => Stream::Stock,
+        Fact::CommandRejected { .. } => of_request,
+    }
+}
+
+/// The version of the aggregate that the command is about: the item's for catalogue requests, else the level's.
+fn changed_version(request: &RequestEnvelope, changes: &[Change]) -> u64 {
+    let about = |change: &&Change| {
+        let is_item = matches!(change.fact, Fact::ItemCreated(_) | Fact::ItemUpdated(_) | Fact::ItemDeleted { .. });
+        is_item == request.data.is_catalogue()
+    };
+    changes.iter().find(about).map_or(0, |change| change.version)
+}
+
+fn traceparent(record: &Record) -> Option<&str> {
+    let (_, value) = record.headers.iter().find(|(name, _)| name == header::TRACEPARENT)?;
+    std::str::from_utf8(value.as_deref()?).ok().filter(|text| text.len() <= 128)
+}
