@@ -1,5 +1,7 @@
 //! The topics, and how each is made: the one definition that everything else follows.
 
+use std::collections::HashMap;
+
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
@@ -59,39 +61,54 @@ impl Topics {
     /// is never changed, so a commands topic with more than one is an error.
     pub async fn ensure(&self, connection: &Connection) -> Result<(), KafkaError> {
         let admin: AdminClient<DefaultClientContext> = connection.config().create().map_err(KafkaError::Client)?;
+        let (admin, there) = tokio::task::spawn_blocking(move || {
+            let there = partitions(&admin);
+            (admin, there)
+        })
+        .await
+        .expect("looking at metadata does not panic");
+        let there = there?;
         let definitions = self.definitions();
-        let wanted: Vec<NewTopic<'_>> = definitions
+        let missing: Vec<NewTopic<'_>> = definitions
             .iter()
+            .filter(|(name, _)| !there.contains_key(name))
             .map(|(name, partitions)| {
                 // -1: as many replicas as the cluster's default says.
                 let topic = NewTopic::new(name, *partitions, TopicReplication::Fixed(-1));
                 if *name == self.dlq { topic.set("max.message.bytes", DLQ_MAX_BYTES) } else { topic }
             })
             .collect();
-        let options = AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT));
-        let results =
-            admin.create_topics(&wanted, &options).await.map_err(KafkaError::broker("cannot create the topics"))?;
-        for result in results {
-            match result {
-                Ok(topic) => tracing::info!(topic, "created"),
-                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((topic, code)) => return Err(KafkaError::Topic { topic, detail: code.to_string() }),
+        match there.get(&self.commands) {
+            Some(1) | None => create(&admin, &missing).await,
+            Some(several) => {
+                let detail = format!("has {several} partitions and must have 1: the log is one order (docs/adr/0001)");
+                Err(KafkaError::Topic { topic: self.commands.clone(), detail })
             }
         }
-        let commands = self.commands.clone();
-        tokio::task::spawn_blocking(move || one_partition(&admin, &commands))
-            .await
-            .expect("looking at metadata does not panic")
     }
 }
 
-fn one_partition(admin: &AdminClient<DefaultClientContext>, topic: &str) -> Result<(), KafkaError> {
-    let metadata =
-        admin.inner().fetch_metadata(Some(topic), TIMEOUT).map_err(KafkaError::broker("cannot look at the topics"))?;
-    let partitions = metadata.topics().iter().find(|t| t.name() == topic).map_or(0, |t| t.partitions().len());
-    if partitions == 1 {
+async fn create(admin: &AdminClient<DefaultClientContext>, missing: &[NewTopic<'_>]) -> Result<(), KafkaError> {
+    if missing.is_empty() {
         return Ok(());
     }
-    let detail = format!("has {partitions} partitions and must have 1: the log is one order (docs/adr/0001)");
-    Err(KafkaError::Topic { topic: topic.to_owned(), detail })
+    let options = AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT));
+    let results =
+        admin.create_topics(missing, &options).await.map_err(KafkaError::broker("cannot create the topics"))?;
+    for result in results {
+        match result {
+            Ok(topic) => tracing::info!(topic, "created"),
+            // By somebody else, since we looked.
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, code)) => return Err(KafkaError::Topic { topic, detail: code.to_string() }),
+        }
+    }
+    Ok(())
+}
+
+/// The number of partitions of each topic of the cluster.
+fn partitions(admin: &AdminClient<DefaultClientContext>) -> Result<HashMap<String, usize>, KafkaError> {
+    let metadata =
+        admin.inner().fetch_metadata(None, TIMEOUT).map_err(KafkaError::broker("cannot look at the topics"))?;
+    Ok(metadata.topics().iter().map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect())
 }

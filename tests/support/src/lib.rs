@@ -1,1 +1,8 @@
-//! placeholder
+//! What the tests of all crates share.
+//!
+//! [`contract`] speaks HTTP and holds every answer to the service's own OpenAPI document; [`checker`] holds a database
+//! to the invariants of the system; [`poll`] waits for something, bounded. Each is shown to catch what it is for.
+
+pub mod checker;
+pub mod contract;
+pub mod poll;
