@@ -1,0 +1,6 @@
+//! The running listener: as a part of this process with an embedded broker, and as processes that are killed, stopped
+//! and starved.
+
+mod app;
+mod processes;
+mod spawned;

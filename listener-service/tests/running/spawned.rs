@@ -1,0 +1,89 @@
+//! What both kinds of tests need: a broker, messages on it, and a look at what came of them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use kafka::{EmbeddedBroker, Outgoing, Patience, Producer, Topics};
+use rusqlite::{Connection, OpenFlags};
+use shared::clock::Timestamp;
+use shared::id::{CommandId, ItemId};
+use shared::message::{Command, RequestEnvelope, fingerprint};
+use shared::quantity::{Adjustment, Quantity};
+use shared::text::{Name, Sku, StoreId};
+use testkit::poll::eventually;
+
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// A broker with our topics, and a producer on it.
+pub(crate) struct Broker {
+    pub(crate) embedded: EmbeddedBroker,
+    pub(crate) topics: Topics,
+    producer: Producer,
+}
+
+impl Broker {
+    pub(crate) async fn start() -> Self {
+        let topics = Topics::default();
+        let embedded = EmbeddedBroker::start(&topics).expect("a broker");
+        let producer = Producer::open(embedded.connection(), &topics.commands, Patience::Short).expect("a producer");
+        let mut state = producer.state();
+        state.wait_for(|state| *state == kafka::BrokerState::Up).await.expect("up");
+        Self { embedded, topics, producer }
+    }
+
+    pub(crate) async fn put(&self, key: Option<&[u8]>, value: &[u8], headers: &[kafka::Header]) -> i64 {
+        let message = Outgoing { topic: &self.topics.commands, key, value: Some(value), headers };
+        let delivery = self.producer.send(message).expect("enqueued");
+        self.producer.acknowledged(delivery).await.expect("acknowledged")
+    }
+
+    pub(crate) async fn send(&self, request: &RequestEnvelope) -> i64 {
+        let key = request.aggregate_id.to_string();
+        self.put(Some(key.as_bytes()), &serde_json::to_vec(request).expect("JSON"), &[]).await
+    }
+
+    /// What is on a topic, oldest first.
+    pub(crate) fn read(&self, topic: &str) -> Vec<kafka::Record> {
+        let mut records = kafka::newest(self.embedded.connection(), topic, 1000, Duration::from_secs(5)).expect("read");
+        records.sort_by_key(|record| (record.partition, record.offset));
+        records
+    }
+}
+
+pub(crate) fn create(sku: &str, quantity: i64) -> RequestEnvelope {
+    let sku = Sku::parse(sku).expect("a SKU");
+    let command = Command::CreateItem {
+        sku: sku.clone(),
+        name: Name::parse("A thing").expect("a name"),
+        description: None,
+        quantity: Quantity::parse(quantity).expect("a quantity"),
+    };
+    request(ItemId::of(&sku), command)
+}
+
+pub(crate) fn add_one(sku: &str) -> RequestEnvelope {
+    let item = ItemId::of(&Sku::parse(sku).expect("a SKU"));
+    let quantity = Adjustment::parse(1).expect("an adjustment");
+    request(item, Command::AdjustStock { store_id: StoreId::main(), quantity, reason: None, reference: None })
+}
+
+fn request(item: ItemId, command: Command) -> RequestEnvelope {
+    let print = fingerprint(item, &command, None);
+    RequestEnvelope::new(item, CommandId::fresh(), command, print, Timestamp::wall_clock())
+}
+
+/// One number or text from the database; `None` if it cannot be read now.
+pub(crate) fn look<T: rusqlite::types::FromSql>(path: &Path, sql: &str) -> Option<T> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).ok()?;
+    connection.query_row(sql, [], |row| row.get(0)).ok()
+}
+
+/// Waits until so many commands have an outcome.
+pub(crate) async fn outcomes(path: &Path, count: i64) {
+    eventually(SOON, async || {
+        let found = look::<i64>(path, "SELECT count(*) FROM outcomes");
+        if found == Some(count) { Ok(()) } else { Err(format!("{found:?} of {count} outcomes")) }
+    })
+    .await;
+}
