@@ -1,0 +1,83 @@
+//! The 202: the command has an id, the log has it, and here is where its outcome will be.
+
+use std::collections::BTreeMap;
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use shared::http::docs::text_header;
+use shared::id::{CommandId, ItemId, ReservationId};
+use shared::token::ConsistencyToken;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as ResponseDoc, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
+
+use crate::config::QueryBaseUrl;
+
+const X_CONSISTENCY_TOKEN: HeaderName = HeaderName::from_static("x-consistency-token");
+
+/// The body of a 202.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Accepted {
+    /// Names the command; a retry with the same Idempotency-Key gets the same.
+    #[schema(value_type = Uuid, example = "0199c5a2-7d52-7cc1-a2ce-5a6f2f6f7a10")]
+    command_id: CommandId,
+    /// Always `accepted`: the writer has not decided yet.
+    #[schema(pattern = "^accepted$", example = "accepted")]
+    status: &'static str,
+    /// The item that the command is for.
+    #[schema(value_type = Uuid, example = "5ba52b28-0660-54e0-a935-615efcb68195")]
+    item_id: ItemId,
+    /// The reservation that the command makes, if it is one that reserves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Uuid, required = false, nullable = false, example = "8d0d8a3c-6a1e-5a54-9d1e-0d9c6f9a1f55")]
+    reservation_id: Option<ReservationId>,
+    /// Send it back as `X-Consistency-Token` to read what this command did. Opaque.
+    #[schema(value_type = String, example = "NDJATWtVM09FVkJOVGN3TlRKRU5ETTJRZw")]
+    consistency_token: ConsistencyToken,
+    /// Where the outcome will be, on query-service.
+    #[schema(
+        format = "uri",
+        example = "http://127.0.0.1:8081/api/v1/commands/0199c5a2-7d52-7cc1-a2ce-5a6f2f6f7a10?token=NDJATWtVM09FVkJOVGN3TlRKRU5ETTJRZw"
+    )]
+    status_url: String,
+}
+
+impl Accepted {
+    /// `reservation_id` for a command that reserves.
+    pub(crate) fn new(
+        command_id: CommandId,
+        item_id: ItemId,
+        reservation_id: Option<ReservationId>,
+        consistency_token: ConsistencyToken,
+        query: &QueryBaseUrl,
+    ) -> Self {
+        let status_url = format!("{query}/api/v1/commands/{command_id}?token={consistency_token}");
+        Self { command_id, status: "accepted", item_id, reservation_id, consistency_token, status_url }
+    }
+}
+
+impl IntoResponse for Accepted {
+    fn into_response(self) -> Response {
+        let visible = |text: &str| HeaderValue::from_str(text).expect("a URL, an id and base64 are visible ASCII");
+        let headers = [
+            (header::LOCATION, visible(&self.status_url)),
+            (X_CONSISTENCY_TOKEN, visible(&self.consistency_token.to_string())),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ];
+        (StatusCode::ACCEPTED, headers, axum::Json(self)).into_response()
+    }
+}
+
+impl IntoResponses for Accepted {
+    fn responses() -> BTreeMap<String, RefOr<ResponseDoc>> {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Accepted"))).build();
+        let response = ResponseBuilder::new()
+            .description("The log has the command; the writer will decide. `Location` is where its outcome will be")
+            .content("application/json", content)
+            .header("Location", text_header("The same as `statusUrl`"))
+            .header("X-Consistency-Token", text_header("The same as `consistencyToken`"))
+            .header("Cache-Control", text_header("`no-store`"));
+        BTreeMap::from([(StatusCode::ACCEPTED.as_str().to_owned(), response.build().into())])
+    }
+}

@@ -1,0 +1,83 @@
+//! Putting the service together, and its life: serve, drain, flush, end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use kafka::{Patience, Producer};
+use shared::http::health::Readiness;
+use shared::http::server;
+use shared::lifecycle::Shutdown;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use utoipa::openapi::OpenApi;
+
+use crate::config::Config;
+use crate::http::{self, Writes};
+use crate::log::{BROKER, BrokerWatch, CommandLog, ProducerDied};
+
+/// The service, bound to its port and not serving yet.
+pub struct App {
+    listener: TcpListener,
+    router: Router,
+    document: OpenApi,
+    producer: Producer,
+    broker: BrokerWatch,
+    drain: Duration,
+}
+
+impl App {
+    /// Binds the port and begins to connect; the broker need not be there yet.
+    pub async fn build(config: Config) -> anyhow::Result<Self> {
+        let listener = server::bind(&config.host, config.port, "COMMAND_PORT").await?;
+        let producer = Producer::open(&config.kafka, &config.topics.commands, Patience::Short)?;
+        let log = CommandLog::new(producer.clone(), &config.topics.commands, config.ack_wait, config.applied);
+        let readiness = Readiness::new("command-service", &[BROKER]);
+        let broker = BrokerWatch::new(&log, readiness.clone());
+        let (router, document) = http::router(readiness, Writes::new(log, config.query_base_url));
+        Ok(Self { listener, router, document, producer, broker, drain: config.drain })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        server::local_address(&self.listener)
+    }
+
+    /// The OpenAPI document that it serves.
+    pub fn document(&self) -> &OpenApi {
+        &self.document
+    }
+
+    /// Serves until `shutdown`, lets requests end, then everything that was enqueued. `Err` if the producer died.
+    pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
+        let Self { listener, router, producer, broker, drain, .. } = self;
+        let mut died = None;
+        let began = {
+            let serving = serve(listener, router, shutdown.clone());
+            tokio::pin!(serving);
+            tokio::select! {
+                began = &mut serving => began,
+                death = broker.run() => {
+                    // What is under way gets its answer; then the process ends, so that a new one takes over.
+                    tracing::error!(error = %death, "stopping");
+                    died = Some(death);
+                    shutdown.begin(drain);
+                    serving.await
+                }
+            }
+        };
+        // Dropping a producer forgets what it has enqueued.
+        let rest = drain.saturating_sub(began.elapsed());
+        tokio::task::spawn_blocking(move || producer.flush(rest)).await?;
+        died.map_or(Ok(()), |death: ProducerDied| Err(death.into()))
+    }
+}
+
+/// Gives the moment when the shutdown began.
+async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) -> Instant {
+    let beginning = async {
+        shutdown.begun().await;
+        Instant::now()
+    };
+    tokio::join!(beginning, server::serve(listener, router, shutdown.clone())).0
+}

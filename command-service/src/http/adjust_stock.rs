@@ -1,0 +1,66 @@
+//! `POST /inventory/items/{itemId}/adjust` and `/inventory/items/sku/{sku}/adjust`
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use shared::etag::ETagKind;
+use shared::http::body::{text, whole};
+use shared::message::Command;
+use shared::problem::Problem;
+use shared::quantity::Adjustment;
+use shared::text::{Reason, Reference, StoreId};
+use utoipa::ToSchema;
+
+use super::Writes;
+use super::shapes::{ById, BySku, OnChange, store};
+use crate::accepted::Accepted;
+use crate::headers::{AnyWrite, IfMatchStock};
+use crate::intake::Intake;
+
+/// A change of the quantity on hand.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "read for the document only; the handler reads the fields one by one")]
+struct AdjustStock {
+    /// By how much: added if positive, taken away if negative; not 0.
+    #[schema(minimum = -1_000_000_000, maximum = 1_000_000_000, example = 25)]
+    quantity: i64,
+    /// Why.
+    #[schema(max_length = 200, example = "delivery")]
+    reason: Option<String>,
+    /// The caller's own reference, a delivery note's number say.
+    #[schema(min_length = 1, max_length = 64, example = "DN-2026-0117")]
+    reference: Option<String>,
+    /// The store; until stores can be created, `main` is the only one.
+    #[schema(pattern = "^main$", default = "main", example = "main")]
+    store_id: Option<String>,
+}
+
+/// Ask to change the quantity on hand.
+#[utoipa::path(
+    post, path = "/api/v1/inventory/items/{itemId}/adjust", tag = "stock", operation_id = "adjustStock",
+    params(ById, IfMatchStock, AnyWrite), request_body = AdjustStock, responses(Accepted, OnChange)
+)]
+pub(crate) async fn by_id(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+    adjust(&writes, request).await
+}
+
+/// Ask to change the quantity on hand, by SKU.
+#[utoipa::path(
+    post, path = "/api/v1/inventory/items/sku/{sku}/adjust", tag = "stock by SKU", operation_id = "adjustStockBySku",
+    params(BySku, IfMatchStock, AnyWrite), request_body = AdjustStock, responses(Accepted, OnChange)
+)]
+pub(crate) async fn by_sku(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+    adjust(&writes, request).await
+}
+
+async fn adjust(writes: &Writes, request: Request) -> Result<Response, Problem> {
+    let intake = Intake::json(request, Some(ETagKind::Stock)).await?;
+    let command = intake.command(|mut fields| {
+        let quantity = fields.required("quantity", whole(Adjustment::parse));
+        let reason = fields.optional("reason", text(Reason::parse));
+        let reference = fields.optional("reference", text(Reference::parse));
+        let store_id = fields.optional("storeId", text(store)).unwrap_or_else(StoreId::main);
+        fields.finish(|| Some(Command::AdjustStock { store_id, quantity: quantity?, reason, reference }))
+    })?;
+    writes.accept(&intake, command).await
+}
