@@ -18,7 +18,7 @@ use shared::text::{Name, Sku, StoreId};
 use shared::token::LogId;
 use testkit::checker::{self, History, Origin, Sent};
 
-pub(crate) const RETENTION: Duration = Duration::from_secs(3600);
+pub(crate) const RETENTION: Duration = Duration::from_hours(1);
 
 pub(crate) struct Bench {
     pub(crate) folder: tempfile::TempDir,

@@ -1,0 +1,108 @@
+//! Many clients at once: the last unit goes to one, and every invariant holds for ten thousand commands.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use testkit::checker;
+use tokio::task::JoinSet;
+
+use crate::client::{Accepted, Shop, quiet, tally};
+use crate::program::{Program, folder};
+
+const CLIENTS: u32 = 64;
+const COMMANDS: u32 = 10_000;
+const SKUS: u32 = 40;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_at_once_for_the_last_unit_and_exactly_one_gets_it() {
+    let (folder, database) = folder();
+    let program = Program::start(folder.path()).await;
+    let shop = Shop::of(&program).await;
+    let created = shop.create("LAST-ONE", 1).await.expect("accepted");
+    assert_eq!(shop.outcome(&created).await, "applied");
+    let mut buyers = JoinSet::new();
+    for _ in 0..100 {
+        let shop = shop.clone();
+        buyers.spawn(async move {
+            let accepted = shop.reserve("LAST-ONE", 1, None).await.expect("accepted");
+            shop.outcome(&accepted).await
+        });
+    }
+    let endings = tally(buyers.join_all().await);
+    assert_eq!((endings["applied"], endings["rejected INSUFFICIENT_STOCK"]), (1, 99));
+    let level = shop.peek("/items/sku/LAST-ONE/stock").await.json();
+    assert_eq!((&level["reserved"], &level["available"]), (&1.into(), &0.into()));
+    quiet(&program).await;
+    assert!(program.interrupt());
+    checker::check(&database, &shop.history()).assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_commands_from_sixty_four_clients_keep_every_invariant() {
+    let (folder, database) = folder();
+    let program = Program::start(folder.path()).await;
+    let shop = Shop::of(&program).await;
+    for sku in 0..SKUS {
+        shop.create(&format!("LOAD-{sku}"), 50).await.expect("accepted");
+    }
+    let writing = Arc::new(AtomicBool::new(true));
+    let watcher = tokio::spawn(watch_versions(shop.clone(), Arc::clone(&writing)));
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        clients.spawn(one_client(shop.clone(), client));
+    }
+    let endings = tally(clients.join_all().await.into_iter().flatten());
+    writing.store(false, Ordering::Relaxed);
+    let looks = watcher.await.expect("versions never went back");
+    assert!(looks > 100, "only {looks} looks");
+    assert!(endings["applied"] > 1000, "{endings:?}");
+    assert!(endings.keys().all(|ending| !ending.starts_with("dead")), "{endings:?}");
+    quiet(&program).await;
+    assert!(program.interrupt());
+    let report = checker::check(&database, &shop.history());
+    report.assert_clean();
+    assert!(report.counts.accepted >= usize::try_from(COMMANDS).expect("fits"), "{:?}", report.counts);
+}
+
+/// A part of the commands, some sent twice under one key; every hundredth outcome is awaited and read back.
+async fn one_client(shop: Shop, client: u32) -> Vec<String> {
+    let mut endings = Vec::new();
+    for turn in 0..COMMANDS.div_ceil(CLIENTS) {
+        let number = client * 7919 + turn * 104_729;
+        let sku = format!("LOAD-{}", number % SKUS);
+        let accepted: Option<Accepted> = match number % 10 {
+            0 => shop.adjust(&sku, i32::try_from(number % 20).expect("small") + 1).await,
+            1 => shop.adjust(&sku, -i32::try_from(number % 20).expect("small") - 1).await,
+            2..=4 => shop.release(&sku, number % 3 + 1).await,
+            5 => {
+                let key = format!("{client}-{turn}");
+                let first = shop.reserve(&sku, 1, Some(&key)).await;
+                let again = shop.reserve(&sku, 1, Some(&key)).await;
+                let ids = [&first, &again].map(|accepted| accepted.as_ref().map(|a| a.command_id));
+                assert_eq!(ids[0], ids[1], "the same key and body is the same command");
+                again
+            }
+            _ => shop.reserve(&sku, number % 4 + 1, None).await,
+        };
+        let accepted = accepted.expect("accepted");
+        let ending = shop.outcome(&accepted).await;
+        if turn % 100 == 0 {
+            let read = shop.read(&format!("/items/sku/{sku}/stock"), &accepted.token).await;
+            assert_eq!(read.status, 200);
+        }
+        endings.push(ending);
+    }
+    endings
+}
+
+/// Reads one level again and again: what this process answers never goes back.
+async fn watch_versions(shop: Shop, writing: Arc<AtomicBool>) -> u64 {
+    let (mut newest, mut looks) = (0, 0);
+    while writing.load(Ordering::Relaxed) {
+        let version = shop.peek("/items/sku/LOAD-1/stock").await.json()["version"].as_u64().unwrap_or(0);
+        assert!(version >= newest, "version {version} after {newest}");
+        newest = version;
+        looks += 1;
+    }
+    looks
+}
