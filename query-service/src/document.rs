@@ -1,0 +1,159 @@
+//! What one read of an item finds, and the two views of it that clients get.
+
+use serde::Serialize;
+use shared::clock::Timestamp;
+use shared::etag::ETag;
+use shared::id::ItemId;
+use shared::text::StoreId;
+use utoipa::ToSchema;
+
+/// An item with its stock levels, read in one transaction.
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    pub(crate) id: ItemId,
+    pub(crate) sku: String,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) version: u64,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    pub(crate) levels: Vec<Level>,
+}
+
+/// The stock of an item at one store.
+#[derive(Debug, Clone)]
+pub(crate) struct Level {
+    pub(crate) store_id: String,
+    pub(crate) quantity: i64,
+    pub(crate) reserved: i64,
+    pub(crate) version: u64,
+    pub(crate) updated_at: Timestamp,
+}
+
+/// An item, its stock summed over all stores.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Item)]
+pub(crate) struct ItemView {
+    /// UUIDv5 of the SKU.
+    #[schema(value_type = uuid::Uuid, example = "5ba52b28-0660-54e0-a935-615efcb68195")]
+    id: ItemId,
+    #[schema(example = "PROD-001")]
+    sku: String,
+    #[schema(example = "USB-C cable 2 m")]
+    name: String,
+    /// `null` if there is none.
+    #[schema(required, example = "Braided, 100 W")]
+    description: Option<String>,
+    /// Units on hand, reserved ones included.
+    #[schema(minimum = 0, example = 100)]
+    quantity: i64,
+    /// Units held back from sale.
+    #[schema(minimum = 0, example = 5)]
+    reserved: i64,
+    /// `quantity` minus `reserved`.
+    #[schema(minimum = 0, example = 95)]
+    available: i64,
+    /// Of the catalogue data; goes up by one with each change.
+    #[schema(minimum = 1, example = 1)]
+    version: u64,
+    #[schema(value_type = String, format = DateTime, example = "2026-11-22T10:10:00.000Z")]
+    created_at: Timestamp,
+    /// When the catalogue data or any stock level changed last.
+    #[schema(value_type = String, format = DateTime, example = "2026-11-22T10:10:00.000Z")]
+    updated_at: Timestamp,
+}
+
+/// The stock of one item at one store.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = StockLevel)]
+pub(crate) struct LevelView {
+    #[schema(value_type = uuid::Uuid, example = "5ba52b28-0660-54e0-a935-615efcb68195")]
+    item_id: ItemId,
+    #[schema(example = "PROD-001")]
+    sku: String,
+    #[schema(example = "main")]
+    store_id: String,
+    /// Units on hand, reserved ones included.
+    #[schema(minimum = 0, example = 100)]
+    quantity: i64,
+    /// Units held back from sale.
+    #[schema(minimum = 0, example = 5)]
+    reserved: i64,
+    /// `quantity` minus `reserved`.
+    #[schema(minimum = 0, example = 95)]
+    available: i64,
+    /// Of this level; goes up by one with each change, 0 while there is none.
+    #[schema(minimum = 0, example = 3)]
+    version: u64,
+    #[schema(value_type = String, format = DateTime, example = "2026-11-22T10:10:00.000Z")]
+    updated_at: Timestamp,
+}
+
+impl Document {
+    /// The item as clients see it, and its tag.
+    pub(crate) fn item(&self) -> (ItemView, ETag) {
+        let sum = |part: fn(&Level) -> i64| self.levels.iter().map(part).sum::<i64>();
+        let (quantity, reserved) = (sum(|level| level.quantity), sum(|level| level.reserved));
+        let updated_at = self.levels.iter().map(|level| level.updated_at).fold(self.updated_at, Timestamp::max);
+        let view = ItemView {
+            id: self.id,
+            sku: self.sku.clone(),
+            name: self.name.clone(),
+            description: self.description.clone(),
+            quantity,
+            reserved,
+            available: quantity - reserved,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at,
+        };
+        let stock = self.levels.iter().map(|level| level.version).sum();
+        (view, ETag::Item { version: self.version, stock })
+    }
+
+    /// The level at a store as clients see it, and its tag; zeros and version 0 if nothing was ever there.
+    pub(crate) fn level(&self, store: &StoreId) -> (LevelView, ETag) {
+        let found = self.levels.iter().find(|level| level.store_id == store.as_str());
+        let (quantity, reserved) = found.map_or((0, 0), |level| (level.quantity, level.reserved));
+        let version = found.map_or(0, |level| level.version);
+        let view = LevelView {
+            item_id: self.id,
+            sku: self.sku.clone(),
+            store_id: store.as_str().to_owned(),
+            quantity,
+            reserved,
+            available: quantity - reserved,
+            version,
+            updated_at: found.map_or(self.updated_at, |level| level.updated_at),
+        };
+        (view, ETag::Stock { version })
+    }
+}
+
+/// One page of the catalogue.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ItemPage)]
+pub(crate) struct PageView {
+    /// Empty past the end.
+    items: Vec<ItemView>,
+    #[schema(minimum = 1, example = 1)]
+    page: u32,
+    #[schema(minimum = 1, maximum = 100, example = 20)]
+    page_size: u32,
+    /// How many items match, on all pages.
+    #[schema(minimum = 0, example = 1)]
+    total: u64,
+    #[schema(minimum = 0, example = 1)]
+    total_pages: u64,
+}
+
+impl PageView {
+    /// The documents are those of the page, in order.
+    pub(crate) fn of(documents: &[Document], page: u32, page_size: u32, total: u64) -> Self {
+        let items = documents.iter().map(|document| document.item().0).collect();
+        Self { items, page, page_size, total, total_pages: total.div_ceil(u64::from(page_size)) }
+    }
+}

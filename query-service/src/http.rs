@@ -1,0 +1,49 @@
+//! The routes. Each endpoint has its file; what their requests and answers share is in `asked`, `answer` and `docs`.
+
+mod answer;
+mod asked;
+mod cart;
+mod docs;
+mod item;
+mod list;
+mod outcome;
+mod stock;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use shared::http::health::Readiness;
+use shared::lifecycle::Shutdown;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::model::ReadModel;
+
+/// What the endpoints work with.
+#[derive(Debug, Clone)]
+pub(crate) struct Api {
+    pub(crate) model: Arc<ReadModel>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) read_wait: Duration,
+    pub(crate) retention: Duration,
+}
+
+const DESCRIPTION: &str = "Reads items, stock and the outcomes of commands. Answers say where they come from \
+    (`X-Cache`); with a consistency token they reflect the write that it came from. Writing is command-service's.";
+
+/// The router and its document.
+pub(crate) fn router(api: Api, readiness: Readiness) -> (Router, OpenApi) {
+    let reading = OpenApiRouter::new()
+        .routes(routes!(list::list))
+        .routes(routes!(item::by_id))
+        .routes(routes!(item::by_sku))
+        .routes(routes!(stock::by_id))
+        .routes(routes!(stock::by_sku))
+        .routes(routes!(cart::cart))
+        .routes(routes!(outcome::outcome));
+    let mut api = OpenApiRouter::new().nest("/api/v1", reading).with_state(api);
+    docs::complete(api.get_openapi_mut());
+    shared::http::docs::complete("Inventory: query-service", DESCRIPTION, readiness, api)
+}

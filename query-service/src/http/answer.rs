@@ -1,0 +1,95 @@
+//! What answers have in common: where they come from, their tag, and 304 if the client has it (RFC 9110, 13.1.2).
+
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use crate::cache::entry::Written;
+use crate::model::{Found, Origin};
+
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+const X_STALE: HeaderName = HeaderName::from_static("x-stale");
+
+impl Origin {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Database => "database",
+        }
+    }
+}
+
+/// 200 with a body that has no tag.
+pub(super) fn plain(found: Found<Bytes>) -> Response {
+    let (origin, is_stale) = (found.origin, found.is_stale);
+    with_source(json(found.value), origin, is_stale)
+}
+
+/// 200, or 304 if `If-None-Match` names the tag.
+pub(super) fn tagged(request: &HeaderMap, found: &Found<Written>) -> Response {
+    let Written { body, etag } = &found.value;
+    let is_known = if_none_match(request, etag.as_bytes());
+    let response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { json(body.clone()) };
+    let mut response = with_source(response, found.origin, found.is_stale);
+    response.headers_mut().insert(header::ETAG, etag.clone());
+    response
+}
+
+fn json(body: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+}
+
+fn with_source(mut response: Response, origin: Origin, is_stale: bool) -> Response {
+    metrics::counter!("inventory_cache_requests_total", "source" => origin.as_str()).increment(1);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CACHE, HeaderValue::from_static(origin.as_str()));
+    if is_stale {
+        headers.insert(X_STALE, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// Weak comparison: `W/` is ignored. What is no tag matches nothing.
+fn if_none_match(request: &HeaderMap, etag: &[u8]) -> bool {
+    request.get_all(header::IF_NONE_MATCH).iter().any(|value| {
+        let list = value.as_bytes().trim_ascii();
+        list == b"*" || tags(list).any(|tag| tag == etag)
+    })
+}
+
+/// The tags of a list, with their quotes; a comma inside quotes separates nothing.
+fn tags(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        let start = rest.iter().position(|&b| b == b'"')?;
+        let length = rest[start + 1..].iter().position(|&b| b == b'"')? + 2;
+        let (tag, after) = rest[start..].split_at(length);
+        rest = after;
+        Some(tag)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(value: &'static str) -> bool {
+        let headers = HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(value))]);
+        if_none_match(&headers, b"\"i1-2\"")
+    }
+
+    #[test]
+    fn any_tag_of_the_list_weak_or_not_and_the_star_match() {
+        for yes in ["\"i1-2\"", "W/\"i1-2\"", "\"x,y\", \"i1-2\"", " * ", "\"a\",W/\"i1-2\" , \"b\""] {
+            assert!(matches(yes), "{yes}");
+        }
+    }
+
+    #[test]
+    fn other_tags_and_what_is_no_tag_do_not_match() {
+        for no in ["", "i1-2", "\"i1-3\"", "\"a,\"i1-2", "\"", "\"i1-2", "**"] {
+            assert!(!matches(no), "{no}");
+        }
+    }
+}

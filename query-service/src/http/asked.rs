@@ -1,0 +1,87 @@
+//! What requests have in common: ids in the path, tokens in a header or the query, and the wait that tokens mean.
+//!
+//! The order of the checks is the contract's: the path, then headers, then the query.
+
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use http::{HeaderMap, HeaderName};
+use shared::http::body::Fault;
+use shared::http::params::{Params, path_segment};
+use shared::id::ItemId;
+use shared::problem::{Problem, ProblemCode};
+use shared::text::Sku;
+use shared::token::ConsistencyToken;
+
+use super::Api;
+
+const TOKEN: HeaderName = HeaderName::from_static("x-consistency-token");
+
+/// A path with one parameter, which may be no UTF-8.
+pub(super) type Segment = Result<Path<String>, PathRejection>;
+
+/// Reads the path's one parameter; what cannot be decoded or is refused by `parse` is `INVALID_ID`.
+pub(super) fn segment<T, E: std::fmt::Display>(
+    name: &str,
+    segment: Segment,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, Problem> {
+    let undecodable = |rejection: PathRejection| Problem::new(ProblemCode::InvalidId, rejection.body_text());
+    let Path(segment) = segment.map_err(undecodable)?;
+    path_segment(name, &segment, parse)
+}
+
+/// An item by its id.
+pub(super) fn item_id(path: Segment) -> Result<ItemId, Problem> {
+    segment("itemId", path, ItemId::parse)
+}
+
+/// An item by its SKU, from which its id is derived: the same key in memory.
+pub(super) fn sku(path: Segment) -> Result<ItemId, Problem> {
+    segment("sku", path, Sku::parse).map(|sku| ItemId::of(&sku))
+}
+
+/// The tokens of the header and the parameters of the query, from which the tokens there are taken.
+pub(super) fn tokens_and_parameters(
+    headers: &HeaderMap,
+    query: Option<&str>,
+) -> Result<(Vec<ConsistencyToken>, Params), Problem> {
+    let mut tokens = Vec::new();
+    for value in headers.get_all(TOKEN) {
+        let list = value.to_str().ok().and_then(|text| ConsistencyToken::parse_list(text).ok());
+        let refused = || Problem::new(ProblemCode::InvalidHeader, "X-Consistency-Token: not what a 202 carried");
+        tokens.extend(list.ok_or_else(refused)?);
+    }
+    let mut parameters = Params::parse(query);
+    let read =
+        |text: &str| ConsistencyToken::parse_list(text).map_err(|error| Fault("INVALID_FORMAT", format!("is {error}")));
+    tokens.extend(parameters.optional("token", read).unwrap_or_default());
+    Ok((tokens, parameters))
+}
+
+impl Api {
+    /// Waits until what the tokens name has been applied; `READ_MODEL_BEHIND` if it takes too long, or if the service is
+    /// about to end.
+    pub(super) async fn wait_for(&self, tokens: &[ConsistencyToken]) -> Result<(), Problem> {
+        if tokens.is_empty() {
+            return Ok(());
+        }
+        let following = &self.model.following;
+        let mut applied = following.subscribe();
+        let satisfied = applied.wait_for(|applied| applied.satisfies(tokens));
+        let is_satisfied = tokio::select! {
+            biased;
+            satisfied = satisfied => satisfied.is_ok(),
+            () = tokio::time::sleep(self.read_wait) => false,
+            () = self.shutdown.begun() => false,
+        };
+        if is_satisfied {
+            Ok(())
+        } else if following.is_reachable() {
+            let detail = format!("not applied within {} ms; try again", self.read_wait.as_millis());
+            Err(Problem::new(ProblemCode::ReadModelBehind, detail))
+        } else {
+            let detail = "the database cannot be read now: it cannot be reached; see /health/ready";
+            Err(Problem::new(ProblemCode::SourceUnavailable, detail))
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The wait for an outcome, where the tests see who waits.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use shared::http::health::Readiness;
+use shared::lifecycle::Shutdown;
+
+use super::*;
+use crate::config::Config;
+use crate::follower::Follower;
+use crate::following::Following;
+use crate::model::ReadModel;
+use crate::source::Source;
+
+#[tokio::test]
+async fn whoever_waits_is_answered_at_once_when_the_service_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite_path = folder.path().join("inventory.db");
+    let schema = include_str!("../../../../listener-service/src/schema/0001_initial.sql");
+    Connection::open(&sqlite_path).unwrap().execute_batch(schema).unwrap();
+    let following = Arc::new(Following::new());
+    let readiness = Readiness::new("test", &[]);
+    Follower::new(sqlite_path.clone(), Arc::clone(&following), readiness).step().unwrap();
+    let second = Duration::from_secs(1);
+    let config = Config {
+        host: String::new(),
+        port: 0,
+        sqlite_path,
+        cache_ttl: second,
+        cache_capacity: 1,
+        read_wait: second,
+        retention: second,
+    };
+    let model = Arc::new(ReadModel::new(Source::new(&config.sqlite_path), Arc::clone(&following), &config));
+    let api = Api { model, shutdown: Shutdown::new(), read_wait: second, retention: Duration::from_hours(1) };
+    let (command, waiting) = (CommandId::fresh(), api.clone());
+    let began = Instant::now();
+    let waiting = tokio::spawn(async move { waiting.outcome(command, &[], began + 30 * second).await });
+    while following.waiters.of([command].into_iter()).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    api.shutdown.begin(second);
+    assert_eq!(waiting.await.unwrap().unwrap().status, OutcomeStatus::Pending);
+    assert!(began.elapsed() < 20 * second, "it ended by itself");
+}

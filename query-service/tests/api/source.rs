@@ -1,0 +1,96 @@
+//! A database that is not there, not yet, or not any more.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testkit::poll::eventually;
+
+use crate::world::{Having, SOON, World, Writer, config, ready, serve};
+
+const ITEM: &str = "/api/v1/inventory/items/sku/PROD-001";
+
+#[tokio::test]
+async fn without_a_database_the_service_starts_says_so_and_recovers_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data/inventory.db");
+    let (client, shutdown, running) = serve(config(path.clone())).await;
+    for path in [ITEM, "/api/v1/inventory/items", "/api/v1/inventory/stock?skus=A"] {
+        let answer = client.get(path).await.having(503);
+        assert_eq!((answer.code().as_str(), answer.header("retry-after")), ("SOURCE_UNAVAILABLE", Some("1")));
+    }
+    let outcome = client.get("/api/v1/commands/5ba52b28-0660-54e0-a935-615efcb68195?waitMs=30000").await.having(503);
+    assert_eq!(outcome.code(), "SOURCE_UNAVAILABLE");
+    let down = client.get("/health/ready").await.having(503).json();
+    assert_eq!(down["dependencies"]["database"]["status"], json!("down"));
+    client.get("/health/live").await.having(200);
+    assert!(!path.exists(), "a reader never creates the file");
+
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let mut writer = Writer::create(&path);
+    writer.commit(|batch| batch.item("PROD-001", "Cable"));
+    ready(&client).await;
+    client.get(ITEM).await.having(200);
+    shutdown.begin(Duration::from_secs(5));
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_is_in_memory_is_answered_as_stale_while_the_database_cannot_be_read() {
+    let mut world = World::with_cable().await;
+    world.client.get(ITEM).await.having(200);
+    world.writer.commit(|batch| batch.execute("ALTER TABLE journal RENAME TO hidden", ()));
+    eventually(SOON, async || world.client.get("/health/ready").await.status == 503).await;
+    for path in [ITEM, "/api/v1/inventory/stock?skus=PROD-001"] {
+        let stale = world.client.get(path).await.having(200);
+        assert_eq!((stale.header("x-stale"), stale.header("x-cache")), (Some("true"), Some("memory")));
+    }
+    for path in ["/api/v1/inventory/items/sku/B", "/api/v1/inventory/stock?skus=PROD-001,B"] {
+        assert_eq!(world.client.get(path).await.having(503).code(), "SOURCE_UNAVAILABLE");
+    }
+    world.writer.commit(|batch| {
+        batch.execute("ALTER TABLE hidden RENAME TO journal", ());
+        batch.level("PROD-001", 99, 0);
+    });
+    ready(&world.client).await;
+    let answer = world.client.get(ITEM).await.having(200);
+    assert_eq!((answer.json()["quantity"].clone(), answer.header("x-stale")), (json!(99), None));
+}
+
+#[tokio::test]
+async fn a_taken_port_is_refused_by_name() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = config("unused.db".into());
+    config.port = taken.local_addr().unwrap().port();
+    let error = query_service::App::build(config).await.unwrap_err().to_string();
+    assert!(error.contains("QUERY_PORT"), "{error}");
+}
+
+#[tokio::test]
+async fn metrics_tell_where_answers_came_from_and_how_far_the_follower_is() {
+    let world = World::with_cable().await;
+    world.client.get(ITEM).await.having(200);
+    let metrics = world.client.get("/metrics").await.having(200).text();
+    assert!(metrics.contains("inventory_cache_requests_total{source=\"database\"}"), "{metrics}");
+    assert!(metrics.contains("inventory_follower_sequence "), "{metrics}");
+}
+
+#[tokio::test]
+async fn every_reading_route_is_documented() {
+    let world = World::new().await;
+    let documented: Vec<&str> = world.client.document().operations().map(|(_, path)| path).collect();
+    for path in [
+        "/api/v1/inventory/items",
+        "/api/v1/inventory/items/{itemId}",
+        "/api/v1/inventory/items/sku/{sku}",
+        "/api/v1/inventory/items/{itemId}/stock",
+        "/api/v1/inventory/items/sku/{sku}/stock",
+        "/api/v1/inventory/stock",
+        "/api/v1/commands/{commandId}",
+    ] {
+        assert!(documented.contains(&path), "{path}: {documented:?}");
+    }
+    let document = world.client.request("GET", "/api-docs/openapi.json").send_unchecked().await.json();
+    let ids: Vec<_> = documented.iter().map(|path| document["paths"][path]["get"]["operationId"].to_string()).collect();
+    let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
+    assert_eq!(distinct.len(), ids.len(), "{ids:?}");
+}
