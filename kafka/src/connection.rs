@@ -1,5 +1,6 @@
 //! How to reach a broker, and what every client of it has in common.
 
+use std::fmt;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -42,11 +43,18 @@ impl KafkaError {
 }
 
 /// Where the broker is.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Connection {
     brokers: String,
     properties: Vec<(String, String)>,
     embedded: Option<LogId>,
+}
+
+/// Properties are left out: a password may be among them.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("brokers", &self.brokers).finish_non_exhaustive()
+    }
 }
 
 impl Connection {

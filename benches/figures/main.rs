@@ -1,0 +1,30 @@
+//! Figures of the whole system, each beside a floor that was measured in the same run, one after the other, five times.
+//!
+//! `cargo bench --bench figures` prints medians and the spread. Everything shares the machine's cores with the load, so
+//! the ratios say more than the rates.
+
+mod floors;
+mod http;
+mod rows;
+mod server;
+
+const REPEATS: usize = 5;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some(floors::ECHO) => return floors::serve_echo(),
+        Some(floors::STATIC) => return floors::serve_static(),
+        _ => {}
+    }
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    let repeats = if quick { 1 } else { REPEATS };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        rows::accept(repeats).await?;
+        rows::accept_durable(repeats).await?;
+        rows::read(repeats).await?;
+        rows::apply(repeats)?;
+        rows::fresh(repeats).await
+    })
+}
