@@ -1,23 +1,31 @@
 //! The OpenAPI document of a service, complete: what every answer can have is added here once, not at each route.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Router;
-use axum::response::Redirect;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use http::header;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::{ContentBuilder, Info, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type};
+use utoipa::openapi::response::Response as Described;
+use utoipa::openapi::{ContentBuilder, Info, ObjectBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Type};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::Config;
 
 use super::context;
 use super::health::Readiness;
 use crate::problem::{PROBLEM_JSON, Problem, ProblemBody, ProblemCode};
 
+/// Where the document is served.
+const DOCUMENT: &str = "/api-docs/openapi.json";
+
 /// The problems that an operation can answer, for its `responses(...)`.
-pub fn problems(codes: &[ProblemCode]) -> BTreeMap<String, RefOr<Response>> {
+pub fn problems(codes: &[ProblemCode]) -> BTreeMap<String, RefOr<Described>> {
     let mut by_status: BTreeMap<String, Vec<ProblemCode>> = BTreeMap::new();
     for &code in codes {
         by_status.entry(code.status().as_str().to_owned()).or_default().push(code);
@@ -25,7 +33,7 @@ pub fn problems(codes: &[ProblemCode]) -> BTreeMap<String, RefOr<Response>> {
     by_status.into_iter().map(|(status, codes)| (status, problem_response(&codes).into())).collect()
 }
 
-fn problem_response(codes: &[ProblemCode]) -> Response {
+fn problem_response(codes: &[ProblemCode]) -> Described {
     let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemBody::name()))).build();
     let mut response = ResponseBuilder::new().description(names.join(", ")).content(PROBLEM_JSON, content);
@@ -49,7 +57,7 @@ pub fn text_header(description: &str) -> utoipa::openapi::Header {
 pub struct AnyProblem;
 
 impl IntoResponses for AnyProblem {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
         problems(&[ProblemCode::Internal])
     }
 }
@@ -59,7 +67,7 @@ impl IntoResponses for AnyProblem {
 pub struct InvalidId;
 
 impl IntoResponses for InvalidId {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
         problems(&[ProblemCode::InvalidId])
     }
 }
@@ -69,7 +77,7 @@ impl IntoResponses for InvalidId {
 pub struct NoSuchDocument;
 
 impl IntoResponses for NoSuchDocument {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
         problems(&[ProblemCode::NotFound])
     }
 }
@@ -79,7 +87,7 @@ impl IntoResponses for NoSuchDocument {
 pub struct Invalid;
 
 impl IntoResponses for Invalid {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
         problems(&[ProblemCode::ValidationFailed])
     }
 }
@@ -89,7 +97,7 @@ impl IntoResponses for Invalid {
 pub struct Unavailable;
 
 impl IntoResponses for Unavailable {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
         problems(&[ProblemCode::SourceUnavailable])
     }
 }
@@ -115,9 +123,12 @@ pub fn complete(title: &str, description: &str, readiness: Readiness, api: OpenA
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         operations.into_iter().flatten().for_each(add_request_id);
     }
-    let swagger = SwaggerUi::new("/swagger").url("/api-docs/openapi.json", document.clone());
+    let json = Bytes::from(document.to_json().expect("a document always serialises"));
     let router = router
-        .merge(swagger)
+        .route(DOCUMENT, get(async move || ([(header::CONTENT_TYPE, "application/json")], json)))
+        .route("/swagger/{*file}", get(swagger).with_state(Arc::new(Config::from(DOCUMENT).try_it_out_enabled(true))))
+        .route("/swagger/", get(to_swagger))
+        .route("/swagger", get(to_swagger))
         .route("/", get(to_swagger))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
@@ -132,6 +143,17 @@ fn add_request_id(operation: &mut Operation) {
                 .headers
                 .insert("X-Request-ID".to_owned(), text_header("The request's `X-Request-ID`, or a fresh one").into());
         }
+    }
+}
+
+/// One of Swagger's files. They are kept uncompressed: a client need not be able to unpack them.
+async fn swagger(Path(file): Path<String>, State(config): State<Arc<Config<'static>>>) -> Result<Response, Problem> {
+    match utoipa_swagger_ui::serve(&file, config) {
+        Ok(Some(found)) => {
+            Ok(([(header::CONTENT_TYPE, found.content_type)], Bytes::from(found.bytes.into_owned())).into_response())
+        }
+        Ok(None) => Err(Problem::new(ProblemCode::NotFound, format!("Swagger has no file {file:?}"))),
+        Err(error) => Err(Problem::new(ProblemCode::Internal, error.to_string())),
     }
 }
 
