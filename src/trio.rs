@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use command_service::QueryBaseUrl;
 use kafka::{Connection, EmbeddedBroker, Topics};
 use listener_service::config::{Groups, WhenHeld};
-use shared::http::health::Readiness;
 use shared::lifecycle::Shutdown;
+use shared::telemetry;
 use tokio::task::JoinSet;
 
 use crate::settings::RunSettings;
@@ -53,28 +53,15 @@ impl Trio {
 
     /// What is where, on standard output: one address a line.
     pub fn print_addresses(&self) {
-        println!("broker {}", self.brokers);
-        let services = [
-            ("command", self.command.address()),
-            ("query", self.query.address()),
-            ("listener", self.listener.address()),
-        ];
-        for (name, address) in services {
-            println!("{name} http://{address}");
-        }
-        for (_, address) in services {
-            println!("swagger http://{address}/swagger/index.html");
-        }
+        telemetry::announce("broker", &self.brokers);
+        telemetry::announce_service("command", self.command.address());
+        telemetry::announce_service("query", self.query.address());
+        telemetry::announce_service("listener", self.listener.address());
     }
 
     /// Where the write API listens.
     pub fn command_address(&self) -> SocketAddr {
         self.command.address()
-    }
-
-    /// Whether the writer works.
-    pub fn listener_readiness(&self) -> Readiness {
-        self.listener.readiness()
     }
 
     /// Serves until `shutdown`; an error if a service cannot go on. First no more commands are taken and those under

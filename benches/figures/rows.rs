@@ -74,7 +74,7 @@ pub(crate) async fn accept(repeats: usize) -> anyhow::Result<()> {
 /// The whole trio as `cargo run --release` starts it: 202 after the writer's commit.
 pub(crate) async fn accept_durable(repeats: usize) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let trio = Server::start(INVENTORY, folder.path(), &[], 4)?;
+    let trio = Server::start(INVENTORY, folder.path(), &[])?;
     fill(&trio).await?;
     let echo = Server::floor(floors::ECHO)?;
     let mut pairs = Vec::new();
@@ -90,7 +90,7 @@ pub(crate) async fn accept_durable(repeats: usize) -> anyhow::Result<()> {
 /// GET of items that are in memory.
 pub(crate) async fn read(repeats: usize) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let trio = Server::start(INVENTORY, folder.path(), &[], 4)?;
+    let trio = Server::start(INVENTORY, folder.path(), &[])?;
     fill(&trio).await?;
     let fixed = Server::floor(floors::STATIC)?;
     let get = |path: String| Shot { method: Method::GET, path, body: Bytes::new(), status: 200 };
@@ -149,7 +149,7 @@ fn raw() -> anyhow::Result<f64> {
 pub(crate) async fn fresh(repeats: usize) -> anyhow::Result<()> {
     const RATE: u32 = 500;
     let folder = tempfile::tempdir()?;
-    let trio = Server::start(INVENTORY, folder.path(), &[], 4)?;
+    let trio = Server::start(INVENTORY, folder.path(), &[])?;
     fill(&trio).await?;
     let (command, query) = (trio.address("command")?, trio.address("query")?);
     for with_token in [false, true] {

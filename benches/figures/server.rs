@@ -16,14 +16,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The program `binary` in `folder`, with these variables; reads `lines` addresses from its standard output.
-    pub(crate) fn start(binary: &str, folder: &Path, variables: &[(&str, &str)], lines: usize) -> anyhow::Result<Self> {
+    /// The program `binary` in `folder`, with these variables; it tells where it listens.
+    pub(crate) fn start(binary: &str, folder: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let mut command = Command::new(binary);
         for port in ["COMMAND_PORT", "QUERY_PORT", "LISTENER_PORT"] {
             command.env(port, "0");
         }
         command.env("LOG_LEVEL", "error").envs(variables.iter().copied()).current_dir(folder);
-        Self::listening(&mut command, lines)
+        Self::listening(&mut command, 7)
     }
 
     /// This program as one of the floors.

@@ -1,6 +1,5 @@
 //! command-service as a program of its own, on a real Kafka.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use command_service::{App, Program};
@@ -21,9 +20,6 @@ async fn run() -> anyhow::Result<()> {
     let shutdown = Shutdown::new();
     shutdown.begin_at_signal(config.drain)?;
     let app = App::build(config).await?;
-    // Whoever started us may not read these lines; that is no reason to end.
-    let mut stdout = std::io::stdout();
-    let _ = writeln!(stdout, "command http://{}", app.address());
-    let _ = writeln!(stdout, "swagger http://{}/swagger/index.html", app.address());
+    telemetry::announce_service("command", app.address());
     app.run(shutdown).await
 }

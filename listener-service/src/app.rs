@@ -53,11 +53,6 @@ impl App {
         self.status.next_offset()
     }
 
-    /// Whether it is ready, degraded or not.
-    pub fn readiness(&self) -> Readiness {
-        self.readiness.clone()
-    }
-
     /// Works until `shutdown`, or until it cannot go on: then an error.
     pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
         let monitor = Monitor::new(&self.config, Arc::clone(&self.status));

@@ -20,6 +20,12 @@ pub struct Signals {
     stop: AtomicBool,
 }
 
+/// What a thread logs belongs to the listener that started it.
+pub fn in_current_span<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let span = tracing::Span::current();
+    move || span.in_scope(work)
+}
+
 /// The running thread; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Consumer {
@@ -32,8 +38,9 @@ impl Consumer {
     pub fn spawn(reader: LogReader, intake: Arc<Intake>) -> std::io::Result<Self> {
         let signals = Arc::new(Signals { committed: AtomicI64::new(-1), stop: AtomicBool::new(false) });
         let told = Arc::clone(&signals);
-        let thread =
-            std::thread::Builder::new().name("consumer".to_owned()).spawn(move || consume(&reader, &intake, &told))?;
+        let thread = std::thread::Builder::new()
+            .name("consumer".to_owned())
+            .spawn(in_current_span(move || consume(&reader, &intake, &told)))?;
         Ok(Self { signals, thread: Some(thread) })
     }
 

@@ -21,7 +21,6 @@ async fn run(program: Program) -> anyhow::Result<()> {
     shutdown.begin_at_signal(program.host.drain())?;
     program.sqlite.make_default_folder()?;
     let app = App::build(Config::from_program(&program)?).await?;
-    println!("listener http://{}", app.address());
-    println!("swagger http://{}/swagger/index.html", app.address());
+    telemetry::announce_service("listener", app.address());
     app.run(shutdown).await
 }

@@ -16,7 +16,7 @@ use shared::lifecycle::{DataHeld, Shutdown};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, WhenHeld};
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, in_current_span};
 use crate::database;
 use crate::intake::Intake;
 use crate::lease::{Attempt, Candidate, Lease};
@@ -191,14 +191,14 @@ impl Supervisor {
             shutdown: self.shutdown.clone(),
             unpublishable,
         };
-        std::thread::Builder::new().name("publisher".to_owned()).spawn(move || {
+        std::thread::Builder::new().name("publisher".to_owned()).spawn(in_current_span(move || {
             let status = Arc::clone(&outlet.status);
             match Publisher::open(&path, outlet) {
                 Ok(publisher) => publisher.run(),
                 // The thread's end ends the listener, which says why.
                 Err(error) => status.tell(PUBLISHER, Condition::Down, error.to_string()),
             }
-        })
+        }))
     }
 
     fn nap_for(&self, pause: Duration) {

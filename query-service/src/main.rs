@@ -19,8 +19,6 @@ async fn serve(program: Program) -> anyhow::Result<()> {
     let app = App::build(program.config()).await?;
     let shutdown = Shutdown::new();
     shutdown.begin_at_signal(program.host.drain())?;
-    let address = app.address();
-    println!("query http://{address}");
-    println!("swagger http://{address}/swagger/index.html");
+    telemetry::announce_service("query", app.address());
     app.run(shutdown).await
 }

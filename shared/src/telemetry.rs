@@ -1,6 +1,6 @@
 //! Logs: to standard error, JSON or text, with the ids of the span they are in.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -22,4 +22,16 @@ pub fn install(settings: &LogSettings) -> Result<(), SettingsError> {
         LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
     };
     Ok(())
+}
+
+/// Tells on standard output what is where: a plain line, whatever the logs' format. That nobody reads it is no reason
+/// to end.
+pub fn announce(name: &str, address: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{name} {address}");
+}
+
+/// Announces a service and its Swagger.
+pub fn announce_service(name: &str, address: std::net::SocketAddr) {
+    announce(name, format_args!("http://{address}"));
+    announce("swagger", format_args!("http://{address}/swagger/index.html"));
 }

@@ -50,7 +50,12 @@ impl Program {
             address.to_owned()
         };
         address("broker");
-        let (command, query, listener) = (address("command"), address("query"), address("listener"));
+        let service = |name: &str| {
+            let base = address(name);
+            assert_eq!(address("swagger"), format!("{base}/swagger/index.html"));
+            base
+        };
+        let (command, query, listener) = (service("command"), service("query"), service("listener"));
         let program = Self { child, command, query, listener };
         for base in [&program.command, &program.query, &program.listener] {
             let url = format!("{base}/health/ready");

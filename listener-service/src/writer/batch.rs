@@ -264,7 +264,15 @@ impl Batch<'_> {
             at: self.now,
         };
         dead_letter::insert(self.connection, &letter)?;
-        tracing::warn!(dead_letter_id = %id, offset = record.offset, code = reason.code(), detail = %reason, "dead letter");
+        tracing::warn!(
+            dead_letter_id = %id,
+            command_id = command_id.map(tracing::field::display),
+            correlation_id = request.map(|request| request.correlation_id.as_str()),
+            offset = record.offset,
+            code = reason.code(),
+            detail = %reason,
+            "dead letter"
+        );
         match request {
             Some(request) => {
                 self.end(request, Ending::DeadLettered { id, code: reason.code(), detail: &reason.to_string() })
