@@ -26,6 +26,6 @@ async fn run(settings: &RunSettings) -> anyhow::Result<()> {
     let shutdown = Shutdown::new();
     shutdown.begin_at_signal(settings.host.drain())?;
     let trio = Trio::build(settings).await?;
-    trio.print_addresses();
+    tokio::spawn(trio.announcement());
     trio.run(shutdown, settings.host.drain()).await
 }

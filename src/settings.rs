@@ -8,7 +8,7 @@ use shared::settings::{HostSettings, KafkaSettings, LogSettings, RetentionSettin
 
 /// Inventory for a retail chain: the write API, the read API and the single writer in one process. Without
 /// `KAFKA_BROKERS` the broker is embedded; data is in SQLite.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "inventory", version, args_conflicts_with_subcommands = false)]
 pub struct Program {
     /// What to do instead of serving.
@@ -36,7 +36,7 @@ pub struct SeedSettings {
 }
 
 /// How to serve.
-#[derive(Debug, Clone, Args)]
+#[derive(Clone, Args)]
 pub struct RunSettings {
     /// Where to listen.
     #[command(flatten)]

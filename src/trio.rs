@@ -51,12 +51,25 @@ impl Trio {
         Ok(Self { embedded, brokers: connection.brokers().to_owned(), command, query, listener })
     }
 
-    /// What is where, on standard output: one address a line.
-    pub fn print_addresses(&self) {
-        telemetry::announce("broker", &self.brokers);
-        telemetry::announce_service("command", self.command.address());
-        telemetry::announce_service("query", self.query.address());
-        telemetry::announce_service("listener", self.listener.address());
+    /// What is where, told on standard output, one address a line, once all three are ready: whoever reads the lines may
+    /// begin. If something is missing they are told after a moment all the same, for `/health/ready` says what.
+    pub fn announcement(&self) -> impl Future<Output = ()> + Send + use<> {
+        let services = [
+            ("command", self.command.address(), self.command.readiness()),
+            ("query", self.query.address(), self.query.readiness()),
+            ("listener", self.listener.address(), self.listener.readiness()),
+        ];
+        let brokers = self.brokers.clone();
+        async move {
+            let started = Instant::now();
+            while started.elapsed() < READY_WITHIN && !services.iter().all(|(_, _, readiness)| readiness.is_ready()) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            telemetry::announce("broker", brokers);
+            for (name, address, _) in services {
+                telemetry::announce_service(name, address);
+            }
+        }
     }
 
     /// Where the write API listens.
@@ -99,6 +112,7 @@ impl Trio {
 }
 
 const COMMAND: &str = "command-service";
+const READY_WITHIN: Duration = Duration::from_secs(3);
 
 /// The default means "the query-service of this process", whatever port that has got.
 fn base_url(setting: &QueryBaseUrl, query: SocketAddr) -> QueryBaseUrl {

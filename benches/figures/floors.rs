@@ -71,10 +71,30 @@ pub(crate) fn raw_loop(
             connection.prepare_cached("SELECT 1 FROM outcomes WHERE command_id = ?1")?.exists([command])?;
             connection.prepare_cached(UPDATE_LEVEL)?.execute(params![item, "main", 900_000, 1, *version, 0])?;
             connection.prepare_cached(APPEND)?.execute(params![
-                number + 1, 1, "StockReserved", item, command, 0, 1, number, 0, TRACEPARENT, message
+                number + 1,
+                1,
+                "StockReserved",
+                item,
+                command,
+                0,
+                1,
+                number,
+                0,
+                TRACEPARENT,
+                message
             ])?;
             connection.prepare_cached(RECORD)?.execute(params![
-                command, "applied", "StockReservationRequested", item, *version, number + 1, 0, NULL, NULL, NULL, NULL
+                command,
+                "applied",
+                "StockReservationRequested",
+                item,
+                *version,
+                number + 1,
+                0,
+                NULL,
+                NULL,
+                NULL,
+                NULL
             ])?;
         }
         let next = i64::try_from((nth + 1) * batch)?;

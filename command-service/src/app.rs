@@ -21,6 +21,7 @@ pub struct App {
     listener: TcpListener,
     router: Router,
     document: OpenApi,
+    readiness: Readiness,
     producer: Producer,
     broker: BrokerWatch,
     drain: Duration,
@@ -34,8 +35,13 @@ impl App {
         let log = CommandLog::new(producer.clone(), &config.topics.commands, config.ack_wait, config.applied);
         let readiness = Readiness::new("command-service", &[BROKER]);
         let broker = BrokerWatch::new(&log, readiness.clone());
-        let (router, document) = http::router(readiness, Writes::new(log, config.query_base_url));
-        Ok(Self { listener, router, document, producer, broker, drain: config.drain })
+        let (router, document) = http::router(readiness.clone(), Writes::new(log, config.query_base_url));
+        Ok(Self { listener, router, document, readiness, producer, broker, drain: config.drain })
+    }
+
+    /// Whether it is ready.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
     }
 
     /// Where it listens.

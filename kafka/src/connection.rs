@@ -1,19 +1,32 @@
 //! How to reach a broker, and what every client of it has in common.
 
 use std::fmt;
-use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
-use shared::settings::{KafkaSettings, SettingsError};
+use shared::settings::{KafkaSettings, SettingsError, TopicSettings};
 use shared::token::LogId;
+
+/// Properties that the design depends on.
+const OURS: [&str; 10] = [
+    "acks",
+    "allow.auto.create.topics",
+    "auto.offset.reset",
+    "bootstrap.servers",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.idempotence",
+    "group.id",
+    "partitioner",
+    "request.required.acks",
+];
 
 /// A fault of the broker or of the way to it.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {
     /// A client could not be made: most often a property that librdkafka does not know.
-    #[error("cannot make a Kafka client: {0}")]
-    Client(#[source] rdkafka::error::KafkaError),
+    #[error("cannot make a Kafka client: {}", without_value(.0))]
+    Client(rdkafka::error::KafkaError),
     /// The broker did not answer, or answered an error.
     #[error("{doing}: {source}")]
     Broker {
@@ -58,16 +71,23 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// A real Kafka. `None` without `KAFKA_BROKERS`.
+    /// A real Kafka. `None` without `KAFKA_BROKERS`. Refuses properties that librdkafka does not know or that this system
+    /// depends on, and topics that are not four.
     pub fn from_settings(settings: &KafkaSettings) -> Result<Option<Self>, SettingsError> {
+        distinct(&settings.topics)?;
         let properties = settings.properties()?;
-        let Some(brokers) = &settings.kafka_brokers else { return Ok(None) };
+        if let Some((name, _)) = properties.iter().find(|(name, _)| OURS.contains(&name.as_str())) {
+            return Err(SettingsError::new("KAFKA_PROPERTIES", format!("{name} is not yours to set")));
+        }
+        let Some(brokers) = settings.kafka_brokers.as_ref().filter(|brokers| !brokers.trim().is_empty()) else {
+            return Ok(None);
+        };
         let connection = Self { brokers: brokers.clone(), properties, embedded: None };
         // librdkafka checks names and values when a client is made: say so now, not at the first request.
         connection
-            .config()
+            .config(&[])
             .create::<rdkafka::producer::BaseProducer>()
-            .map_err(|error| SettingsError::new("KAFKA_PROPERTIES", error.to_string()))?;
+            .map_err(|error| SettingsError::new("KAFKA_PROPERTIES", KafkaError::Client(error).to_string()))?;
         Ok(Some(connection))
     }
 
@@ -91,8 +111,8 @@ impl Connection {
         self.embedded.as_ref()
     }
 
-    /// What every client has in common.
-    pub(crate) fn config(&self) -> ClientConfig {
+    /// What every client has in common, then what this one needs, then the operator's properties as they are.
+    pub(crate) fn config(&self, needs: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.brokers)
@@ -102,6 +122,9 @@ impl Connection {
             .set("reconnect.backoff.max.ms", "1000")
             .set("socket.nagle.disable", "true")
             .set_log_level(RDKafkaLogLevel::Warning);
+        for (name, value) in needs {
+            config.set(*name, *value);
+        }
         for (name, value) in &self.properties {
             config.set(name, value);
         }
@@ -109,7 +132,32 @@ impl Connection {
     }
 
     /// A waiting fetch of the in-process broker is not woken by a produce, so it must not wait long there.
-    pub(crate) fn fetch_wait(&self) -> Duration {
-        Duration::from_millis(if self.embedded.is_some() { 3 } else { 100 })
+    pub(crate) fn fetch_wait_ms(&self) -> &'static str {
+        if self.embedded.is_some() { "3" } else { "100" }
+    }
+}
+
+/// Two in one would feed the writer its own words.
+fn distinct(topics: &TopicSettings) -> Result<(), SettingsError> {
+    let named = [
+        ("KAFKA_TOPIC_COMMANDS", &topics.kafka_topic_commands),
+        ("KAFKA_TOPIC_ITEMS", &topics.kafka_topic_items),
+        ("KAFKA_TOPIC_STOCK", &topics.kafka_topic_stock),
+        ("KAFKA_TOPIC_DLQ", &topics.kafka_topic_dlq),
+    ];
+    for (index, (variable, name)) in named.iter().enumerate() {
+        if let Some((other, _)) = named[..index].iter().find(|(_, earlier)| earlier == name) {
+            return Err(SettingsError::new(variable, format!("{name:?} is the topic of {other} already")));
+        }
+    }
+    Ok(())
+}
+
+/// A property that is wrong may be a password under a misspelt name, so its value is not shown.
+fn without_value(error: &rdkafka::error::KafkaError) -> String {
+    if let rdkafka::error::KafkaError::ClientConfig(_, description, name, _) = error {
+        format!("{name}: {description}")
+    } else {
+        error.to_string()
     }
 }

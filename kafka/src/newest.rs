@@ -18,11 +18,12 @@ pub fn newest(
     timeout: Duration,
 ) -> Result<Vec<Record>, KafkaError> {
     let consumer: BaseConsumer = connection
-        .config()
-        .set("group.id", "inventory-newest")
-        .set("enable.auto.commit", "false")
-        .set("auto.offset.reset", "earliest")
-        .set("fetch.wait.max.ms", "10")
+        .config(&[
+            ("group.id", "inventory-newest"),
+            ("enable.auto.commit", "false"),
+            ("auto.offset.reset", "earliest"),
+            ("fetch.wait.max.ms", "10"),
+        ])
         .create()
         .map_err(KafkaError::Client)?;
     let doing = "cannot read the topic";

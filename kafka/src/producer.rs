@@ -46,7 +46,7 @@ pub enum NotEnqueued {
     /// The producer's queue is full.
     #[error("the queue to the broker is full")]
     QueueFull,
-    /// librdkafka refused it, because it is too large say.
+    /// This message cannot be sent: it is too large.
     #[error("the message cannot be sent: {0}")]
     Refused(String),
 }
@@ -92,6 +92,12 @@ pub struct Delivery {
     topic: String,
 }
 
+impl Delivery {
+    async fn reported(self) -> Result<Option<i64>, DeliveryFailure> {
+        self.report.await.unwrap_or_else(|_| Err(DeliveryFailure::Unknown("the producer was closed".to_owned())))
+    }
+}
+
 struct InFlight {
     number: u64,
     sender: oneshot::Sender<Result<Option<i64>, DeliveryFailure>>,
@@ -128,20 +134,21 @@ impl Producer {
         let (state, _) = watch::channel(BrokerState::Down("connecting".to_owned()));
         let context = Context { state, unacknowledged: Mutex::default(), warm: AtomicBool::new(false) };
         let client: ThreadedProducer<Context> = connection
-            .config()
-            .set("enable.idempotence", "true")
-            // Many callers share one send while the one before is on its way; waiting for more only adds latency.
-            .set("linger.ms", "0")
-            .set("compression.type", "lz4")
-            .set("queue.buffering.max.messages", "20000")
-            .set("queue.buffering.max.kbytes", "65536")
-            .set("delivery.timeout.ms", if patience == Patience::Endless { "0" } else { "30000" })
-            .set("request.timeout.ms", "10000")
-            // The only way that librdkafka tells whether it has its producer id: see `is_warm`.
-            .set("statistics.interval.ms", "100")
-            // A dead letter is up to 1 MiB of poison and our headers.
-            .set("message.max.bytes", "2097152")
-            .set("partitioner", "murmur2_random")
+            .config(&[
+                ("enable.idempotence", "true"),
+                // Many callers share one send while the one before is on its way; waiting for more only adds latency.
+                ("linger.ms", "0"),
+                ("compression.type", "lz4"),
+                ("queue.buffering.max.messages", "20000"),
+                ("queue.buffering.max.kbytes", "65536"),
+                ("delivery.timeout.ms", if patience == Patience::Endless { "0" } else { "30000" }),
+                ("request.timeout.ms", "10000"),
+                // The only way that librdkafka tells whether it has its producer id: see `is_warm`.
+                ("statistics.interval.ms", "100"),
+                // A dead letter is up to 1 MiB of poison and our headers.
+                ("message.max.bytes", "2097152"),
+                ("partitioner", "murmur2_random"),
+            ])
             .create_with_context(context)
             .map_err(KafkaError::Client)?;
         let (stop, stopped) = mpsc::channel();
@@ -178,21 +185,29 @@ impl Producer {
                 context.end(number);
                 Err(match error.rdkafka_error_code() {
                     Some(RDKafkaErrorCode::QueueFull) => NotEnqueued::QueueFull,
-                    _ => NotEnqueued::Refused(error.to_string()),
+                    Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize) => {
+                        NotEnqueued::Refused(error.to_string())
+                    }
+                    // Not this message's fault: the topic is missing or forbidden, or the client cannot go on.
+                    _ => NotEnqueued::BrokerDown(error.to_string()),
                 })
             }
         }
     }
 
     /// Waits for the report, without a bound of its own.
-    pub async fn acknowledged(&self, delivery: Delivery) -> Result<i64, DeliveryFailure> {
-        let report =
-            delivery.report.await.map_err(|_| DeliveryFailure::Unknown("the producer was closed".to_owned()))?;
-        match report? {
+    pub async fn delivered(&self, delivery: Delivery) -> Result<(), DeliveryFailure> {
+        delivery.reported().await.map(drop)
+    }
+
+    /// Waits for the report, and tells the offset. For the commands' topic, which has one partition.
+    pub async fn acknowledged(&self, mut delivery: Delivery) -> Result<i64, DeliveryFailure> {
+        let topic = std::mem::take(&mut delivery.topic);
+        match delivery.reported().await? {
             Some(offset) => Ok(offset),
             // A retry that the broker recognised as a duplicate is reported without its offset: it is in the log,
             // somewhere below the end.
-            None => self.last_offset(delivery.topic).await,
+            None => self.last_offset(topic).await,
         }
     }
 

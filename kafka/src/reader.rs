@@ -60,16 +60,17 @@ impl LogReader {
     /// Makes the client; the broker need not be there yet.
     pub fn open(connection: &Connection, topic: &str, group_id: &str) -> Result<Self, KafkaError> {
         let consumer = connection
-            .config()
-            // For commits only, which lag tools show; never read.
-            .set("group.id", group_id)
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "error")
-            .set("fetch.wait.max.ms", connection.fetch_wait().as_millis().to_string())
-            // The default of 1000 stalls a reader whose queue was full for a moment.
-            .set("fetch.queue.backoff.ms", "10")
-            .set("queued.max.messages.kbytes", "16384")
+            .config(&[
+                // For commits only, which lag tools show; never read.
+                ("group.id", group_id),
+                ("enable.auto.commit", "false"),
+                ("enable.auto.offset.store", "false"),
+                ("auto.offset.reset", "error"),
+                ("fetch.wait.max.ms", connection.fetch_wait_ms()),
+                // The default of 1000 stalls a reader whose queue was full for a moment.
+                ("fetch.queue.backoff.ms", "10"),
+                ("queued.max.messages.kbytes", "16384"),
+            ])
             .create_with_context(Context)
             .map_err(KafkaError::Client)?;
         Ok(Self { consumer, topic: topic.to_owned(), embedded_log: connection.embedded_log().cloned() })

@@ -2,10 +2,22 @@
 
 use bytes::Bytes;
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers};
 
 /// A header; a null value is none.
 pub type Header = (String, Option<Bytes>);
+
+/// Stands for a header's name that is not UTF-8.
+const UNREADABLE_NAME: &str = "(not UTF-8)";
+
+/// rdkafka panics on a name that is not UTF-8, and anybody can put one on a topic.
+fn header(headers: &BorrowedHeaders, index: usize) -> Header {
+    let read = || {
+        let header = headers.get(index);
+        (header.key.to_owned(), header.value.map(Bytes::copy_from_slice))
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| (UNREADABLE_NAME.to_owned(), None))
+}
 
 /// One message of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +38,9 @@ pub struct Record {
 
 impl Record {
     pub(crate) fn copy(message: &BorrowedMessage<'_>) -> Self {
-        let headers = message.headers().map_or_else(Vec::new, |headers| {
-            headers.iter().map(|h| (h.key.to_owned(), h.value.map(Bytes::copy_from_slice))).collect()
-        });
+        let headers = message
+            .headers()
+            .map_or_else(Vec::new, |headers| (0..headers.count()).map(|index| header(headers, index)).collect());
         Self {
             partition: message.partition(),
             offset: message.offset(),
@@ -37,6 +49,11 @@ impl Record {
             value: message.payload().map(Bytes::copy_from_slice),
             headers,
         }
+    }
+
+    /// Whether a header's name is not UTF-8, so that it could not be read.
+    pub fn has_unreadable_header(&self) -> bool {
+        self.headers.iter().any(|(name, _)| name == UNREADABLE_NAME)
     }
 
     /// The bytes that it holds.

@@ -14,7 +14,8 @@ pub const COMMANDS_PARTITION: i32 = 0;
 
 /// A poison just under the broker's 1 MiB must still fit on the DLQ with our headers.
 const DLQ_MAX_BYTES: &str = "2097152";
-const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+/// Short, for whoever asks holds a lease meanwhile, and asks again.
+const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The names of the four topics.
 #[derive(Debug, Clone)]
@@ -60,7 +61,7 @@ impl Topics {
     /// Makes the topics that are missing. One that is there stays as it is: the number of partitions of a live topic
     /// is never changed, so a commands topic with more than one is an error.
     pub async fn ensure(&self, connection: &Connection) -> Result<(), KafkaError> {
-        let admin: AdminClient<DefaultClientContext> = connection.config().create().map_err(KafkaError::Client)?;
+        let admin: AdminClient<DefaultClientContext> = connection.config(&[]).create().map_err(KafkaError::Client)?;
         let (admin, there) = tokio::task::spawn_blocking(move || {
             let there = partitions(&admin);
             (admin, there)

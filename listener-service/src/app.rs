@@ -13,7 +13,6 @@ use tokio::sync::watch;
 use crate::config::{Config, WhenHeld};
 use crate::database;
 use crate::http::{self, Monitor};
-use crate::publisher::PUBLISHER;
 use crate::status::{BROKER, DATABASE, LEASE, Status};
 use crate::supervisor::{Supervisor, held_by};
 
@@ -37,7 +36,6 @@ impl App {
         }
         let listener = server::bind(&config.host, config.port, "LISTENER_PORT").await?;
         let readiness = Readiness::new(SERVICE, &[DATABASE, BROKER, LEASE]);
-        readiness.tell(PUBLISHER, Condition::Degraded, "not publishing yet");
         let status = Arc::new(Status::new(readiness.clone()));
         let producer = Producer::open(&config.kafka, &config.topics.commands, Patience::Endless)?;
         Ok(Self { config, listener, readiness, status, producer })
@@ -51,6 +49,11 @@ impl App {
     /// The next offset to apply, as it moves: below it, everything is durable.
     pub fn applied(&self) -> watch::Receiver<i64> {
         self.status.next_offset()
+    }
+
+    /// Whether it is ready.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
     }
 
     /// Works until `shutdown`, or until it cannot go on: then an error.

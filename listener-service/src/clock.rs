@@ -17,6 +17,12 @@ impl WriterClock {
         Self { start: Timestamp::wall_clock().max(last_journaled), started: Instant::now() }
     }
 
+    /// No later than either clock says. What is dropped for its age is measured by it: a wall clock that was once far
+    /// ahead must not make everything old.
+    pub fn cautious_now(&self) -> Timestamp {
+        self.now().min(Timestamp::wall_clock())
+    }
+
     /// The time now.
     pub fn now(&self) -> Timestamp {
         self.start.plus_millis(i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX))

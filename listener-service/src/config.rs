@@ -107,7 +107,7 @@ pub struct Config {
 }
 
 /// listener-service: the only writer. Consumes what was requested, decides it, and publishes what came of it.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "listener-service", version)]
 pub struct Program {
     /// Where to listen.
@@ -147,7 +147,7 @@ impl Config {
 }
 
 /// The groups of settings that a listener is configured by, whichever program they are part of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Groups<'a> {
     /// Where to listen.
     pub host: &'a HostSettings,

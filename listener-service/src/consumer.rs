@@ -61,12 +61,19 @@ impl Consumer {
     }
 }
 
-impl Drop for Consumer {
-    fn drop(&mut self) {
+impl Consumer {
+    /// Ends the thread.
+    pub fn stop(&mut self) {
         self.signals.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -76,18 +83,25 @@ fn consume(reader: &LogReader, intake: &Intake, signals: &Signals) -> Result<(),
         if committed >= 0 {
             reader.commit(committed);
         }
-        match reader.poll(POLL) {
-            Polled::Record(record) => hand_over(reader, intake, signals, record)?,
-            Polled::Nothing => {}
-            // Readiness follows the producer, which looks at the broker all the time.
-            Polled::Passing(reason) => tracing::debug!(reason, "the log cannot be read now"),
-            Polled::OutOfRange(reason) => {
-                return Err(format!("{reason}: see docs/OPERATIONS.md#position-outside-the-log"));
-            }
-            Polled::Fatal(reason) => return Err(format!("the consumer cannot go on: {reason}")),
+        if let Some(record) = next(reader)? {
+            hand_over(reader, intake, signals, record)?;
         }
     }
     Ok(())
+}
+
+fn next(reader: &LogReader) -> Result<Option<Record>, String> {
+    match reader.poll(POLL) {
+        Polled::Record(record) => Ok(Some(record)),
+        Polled::Nothing => Ok(None),
+        // Readiness follows the producer, which looks at the broker all the time.
+        Polled::Passing(reason) => {
+            tracing::debug!(reason, "the log cannot be read now");
+            Ok(None)
+        }
+        Polled::OutOfRange(reason) => Err(format!("{reason}: see docs/OPERATIONS.md#position-outside-the-log")),
+        Polled::Fatal(reason) => Err(format!("the consumer cannot go on: {reason}")),
+    }
 }
 
 fn hand_over(reader: &LogReader, intake: &Intake, signals: &Signals, record: Record) -> Result<(), String> {
@@ -103,9 +117,7 @@ fn hand_over(reader: &LogReader, intake: &Intake, signals: &Signals, record: Rec
             return Ok(());
         }
         // Polling keeps the client's callbacks served. What it had handed out before the pause is kept, in order.
-        if let Polled::Record(next) = reader.poll(POLL) {
-            ahead.push(next);
-        }
+        ahead.extend(next(reader)?);
     }
     for record in ahead {
         let mut record = record;

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kafka::Record;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use shared::clock::Timestamp;
 use shared::id::{CommandId, DeadLetterId};
@@ -109,6 +109,30 @@ pub fn insert(connection: &Connection, letter: &DeadLetter<'_>) -> rusqlite::Res
             letter.at.millis(),
         ])
         .map(|_| ())
+}
+
+/// A dead letter that is kept already.
+#[derive(Debug)]
+pub struct Known {
+    /// Its place in the journal.
+    pub sequence: u64,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+}
+
+impl Known {
+    /// Whether it is this message.
+    pub fn is_of(&self, record: &Record) -> bool {
+        self.key.as_deref() == record.key.as_deref() && self.value.as_deref() == record.value.as_deref()
+    }
+}
+
+/// The dead letter with this id, if there is one.
+pub fn find(connection: &Connection, id: DeadLetterId) -> rusqlite::Result<Option<Known>> {
+    connection
+        .prepare_cached("SELECT sequence, key, value FROM dead_letters WHERE dead_letter_id = ?1")?
+        .query_row([id.uuid()], |row| Ok(Known { sequence: row.get(0)?, key: row.get(1)?, value: row.get(2)? }))
+        .optional()
 }
 
 /// Keeps, beside a dead letter, why it could not reach the topic.

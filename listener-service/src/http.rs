@@ -16,6 +16,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::OpenFlags;
 use shared::http::health::Readiness;
 use shared::problem::{Problem, ProblemCode};
+use tokio::sync::Semaphore;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,6 +26,7 @@ use crate::status::Status;
 
 const READERS: u32 = 2;
 const WAIT_FOR_READER: Duration = Duration::from_secs(2);
+const BROKER_LOOKS: usize = 4;
 const WAIT_FOR_BROKER: Duration = Duration::from_millis(800);
 
 /// What the routes look at. Clones share it.
@@ -37,6 +39,7 @@ pub(crate) struct Monitor {
     topics: Topics,
     /// Made when first needed: it needs the broker.
     reader: Arc<Mutex<Option<LogReader>>>,
+    broker_looks: Arc<Semaphore>,
 }
 
 impl Monitor {
@@ -56,6 +59,7 @@ impl Monitor {
             kafka: config.kafka.clone(),
             topics: config.topics.clone(),
             reader: Arc::default(),
+            broker_looks: Arc::new(Semaphore::new(BROKER_LOOKS)),
         }
     }
 
@@ -77,6 +81,8 @@ impl Monitor {
         &self,
         ask: impl FnOnce(&LogReader, Duration) -> Option<T> + Send + 'static,
     ) -> Option<T> {
+        // A broker that does not answer must not keep the threads that others need.
+        let _turn = self.broker_looks.try_acquire().ok()?;
         let (slot, kafka, topic) = (Arc::clone(&self.reader), self.kafka.clone(), self.topics.commands.clone());
         blocking(move || {
             let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +103,7 @@ fn unavailable(error: &dyn std::fmt::Display) -> Problem {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
-        tracing::error!(%error, "a look at the database panicked");
+        tracing::error!(%error, "what a request needed panicked");
         Problem::new(ProblemCode::Internal, "the request could not be served")
     })
 }

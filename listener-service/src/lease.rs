@@ -110,9 +110,9 @@ impl Candidate {
     }
 
     /// A stopped process inside a transaction keeps the write lock for ever. On this machine it can be ended; the lock
-    /// goes with it. Elsewhere an operator must.
+    /// goes with it. Elsewhere an operator must. One that is not stopped may be waiting for a lock of somebody else's.
     fn end_stuck(&self, holder: Process, existence: Existence) -> Attempt {
-        let ours_to_end = existence == Existence::Runs && holder.pid != self.me.pid;
+        let ours_to_end = holder.pid != self.me.pid && self.me.sees_stopped(&holder);
         if ours_to_end {
             match self.me.end(&holder) {
                 Ok(()) => tracing::warn!(%holder, "ended the holder: stopped, and holding the write lock"),

@@ -1,6 +1,6 @@
 //! Which log is consumed, and how far: the position lives beside the state that it stands for.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use shared::clock::Timestamp;
 use shared::token::LogId;
 
@@ -57,7 +57,7 @@ pub fn adopt(
     accepted: Option<&str>,
     now: Timestamp,
 ) -> Result<CurrentLog, LogError> {
-    let transaction = connection.transaction()?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let current: Option<(i64, String, Option<i64>)> = transaction
         .query_row("SELECT log, log_id, next_offset FROM logs WHERE superseded_at IS NULL", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))

@@ -61,6 +61,12 @@ impl Process {
         }
     }
 
+    /// Whether `other` is on this machine and stopped (SIGSTOP, a debugger), so that it cannot go on by itself.
+    pub fn sees_stopped(&self, other: &Self) -> bool {
+        self.existence_of(other) == Existence::Runs
+            && stat(other.pid).is_some_and(|stat| matches!(stat.state, 'T' | 't'))
+    }
+
     /// Ends `other` with SIGKILL if it is on this machine, and never another process that has got its pid since.
     pub fn end(&self, other: &Self) -> std::io::Result<()> {
         let Some(pid) = Pid::from_raw(other.pid).filter(|_| other.pid != self.pid) else {

@@ -3,14 +3,15 @@
 //! It reads with a connection of its own and never holds up the writer. Its watermark rides on the writer's next
 //! batch, so after a crash some messages are published twice, each under the same event id, and none is left out.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use kafka::{Delivery, DeliveryFailure, Header, NotEnqueued, Outgoing, Producer, Topics};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use shared::clock::Timestamp;
 use shared::http::health::Condition;
 use shared::id::{CommandId, EventId, ItemId};
@@ -41,14 +42,13 @@ pub enum Step {
 
 /// Follows the journal.
 pub struct Publisher {
-    connection: Connection,
-    producer: Producer,
-    topics: Topics,
-    status: Arc<Status>,
-    runtime: Handle,
-    shutdown: Shutdown,
+    path: PathBuf,
+    /// Opened when first needed, and again after an error.
+    connection: Option<Connection>,
+    outlet: Outlet,
     position: u64,
-    unpublishable: Sender<Unpublishable>,
+    /// Behind the position, but on their topics already: one before them was not delivered.
+    ahead: BTreeSet<u64>,
 }
 
 /// What a publisher needs besides its connection.
@@ -87,6 +87,12 @@ struct Row {
     message: Option<String>,
 }
 
+impl Row {
+    fn is_dead_letter(&self) -> bool {
+        self.message.is_none()
+    }
+}
+
 struct Message {
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
@@ -94,23 +100,27 @@ struct Message {
 }
 
 impl Publisher {
-    /// Goes on behind the watermark that `status` has.
-    pub fn open(path: &Path, outlet: Outlet) -> rusqlite::Result<Self> {
-        let connection = database::open_read_only(path)?;
+    /// Goes on behind the watermark that the status has.
+    pub fn new(path: PathBuf, outlet: Outlet) -> Self {
         let position = outlet.status.published();
-        let Outlet { producer, topics, status, runtime, shutdown, unpublishable } = outlet;
-        Ok(Self { connection, producer, topics, status, runtime, shutdown, position, unpublishable })
+        Self { path, connection: None, outlet, position, ahead: BTreeSet::new() }
     }
 
-    /// Publishes until told to stop, then what is left, at most until the deadline.
+    /// Publishes until told to stop, then what is left, at most until the deadline. Ends before only if its producer
+    /// can never go on.
     pub fn run(mut self) {
-        let shutdown = self.shutdown.clone();
-        let mut sequence = self.status.sequence();
+        let shutdown = self.outlet.shutdown.clone();
+        let mut sequence = self.outlet.status.sequence();
         loop {
             let step = self.step().unwrap_or_else(|error| {
-                self.status.tell(PUBLISHER, Condition::Degraded, error.to_string());
+                self.connection = None;
+                self.outlet.status.tell(PUBLISHER, Condition::Degraded, error.to_string());
                 Step::Blocked
             });
+            if let Some(reason) = self.outlet.producer.fatal_error() {
+                self.outlet.status.tell(PUBLISHER, Condition::Down, reason);
+                return;
+            }
             if shutdown.is_expired() || (shutdown.has_begun() && step != Step::Progressed) {
                 return;
             }
@@ -118,8 +128,8 @@ impl Publisher {
                 Step::Progressed => {}
                 Step::Blocked => std::thread::sleep(PAUSE),
                 Step::Idle => {
-                    self.status.tell(PUBLISHER, Condition::Up, "all is published");
-                    self.runtime.block_on(async {
+                    self.outlet.status.tell(PUBLISHER, Condition::Up, "all is published");
+                    self.outlet.runtime.block_on(async {
                         tokio::select! {
                             _ = sequence.changed() => {}
                             () = shutdown.begun() => {}
@@ -138,64 +148,78 @@ impl Publisher {
             return Ok(Step::Idle);
         }
         let mut enqueued = Vec::with_capacity(rows.len());
-        let mut refused = None;
+        let mut blocked = None;
         for row in &rows {
+            if self.ahead.contains(&row.sequence) {
+                continue;
+            }
             match self.enqueue(row)? {
-                Ok(delivery) => enqueued.push((row.sequence, delivery)),
-                Err(NotEnqueued::Refused(reason)) => self.give_up(row.sequence, reason),
+                Ok(delivery) => enqueued.push((row, delivery)),
+                Err(NotEnqueued::Refused(reason)) if row.is_dead_letter() => self.give_up(row, reason),
                 Err(error) => {
-                    refused = Some(error.to_string());
+                    blocked = Some(error.to_string());
                     break;
                 }
             }
         }
-        let failed = self.settle(enqueued);
-        if let Some(reason) = refused.or(failed) {
-            self.status.tell(PUBLISHER, Condition::Degraded, reason);
-            return Ok(Step::Blocked);
-        }
-        self.advance(rows.last().map_or(self.position, |row| row.sequence));
-        Ok(Step::Progressed)
-    }
-
-    /// Waits for the reports in order; the watermark never passes one that is missing.
-    fn settle(&mut self, enqueued: Vec<(u64, Delivery)>) -> Option<String> {
-        for (sequence, delivery) in enqueued {
-            let report = self.runtime.block_on(async {
-                tokio::select! {
-                    report = self.producer.acknowledged(delivery) => report,
-                    () = self.shutdown.deadline() => Err(DeliveryFailure::Unknown("no time is left".to_owned())),
+        for (row, delivery) in enqueued {
+            match self.report(delivery) {
+                Ok(()) => self.done(row.sequence),
+                Err(DeliveryFailure::Refused(reason)) if row.is_dead_letter() => {
+                    self.give_up(row, reason);
                 }
-            });
-            match report {
-                Ok(_) => self.advance(sequence),
-                Err(DeliveryFailure::Refused(reason)) => {
-                    self.give_up(sequence, reason);
-                    self.advance(sequence);
-                }
-                Err(error) => return Some(error.to_string()),
+                Err(error) => blocked = blocked.or(Some(error.to_string())),
             }
         }
-        None
+        Ok(match blocked {
+            None => Step::Progressed,
+            Some(reason) => {
+                self.outlet.status.tell(PUBLISHER, Condition::Degraded, reason);
+                Step::Blocked
+            }
+        })
     }
 
-    fn advance(&mut self, sequence: u64) {
-        self.position = sequence;
-        self.status.published.store(sequence, Ordering::Release);
-    }
-
-    fn give_up(&self, sequence: u64, reason: String) {
-        tracing::error!(sequence, reason, "cannot be published; it is kept in the database");
+    /// It stays in the database, with the reason, and does not stop the others.
+    fn give_up(&mut self, row: &Row, reason: String) {
+        tracing::error!(sequence = row.sequence, reason, "cannot be published; it is kept in the database");
         metrics::counter!("inventory_unpublishable_total").increment(1);
-        let _ = self.unpublishable.send(Unpublishable { sequence, reason });
+        let _ = self.outlet.unpublishable.send(Unpublishable { sequence: row.sequence, reason });
+        self.done(row.sequence);
     }
 
-    fn next_rows(&self) -> rusqlite::Result<Vec<Row>> {
-        let mut statement = self.connection.prepare_cached(
+    /// The watermark never passes one that is missing; the journal has no gaps.
+    fn done(&mut self, sequence: u64) {
+        self.ahead.insert(sequence);
+        while self.ahead.remove(&(self.position + 1)) {
+            self.position += 1;
+        }
+        self.outlet.status.published.store(self.position, Ordering::Release);
+    }
+
+    fn report(&self, delivery: Delivery) -> Result<(), DeliveryFailure> {
+        self.outlet.runtime.block_on(async {
+            tokio::select! {
+                report = self.outlet.producer.delivered(delivery) => report,
+                () = self.outlet.shutdown.deadline() => Err(DeliveryFailure::Unknown("no time is left".to_owned())),
+            }
+        })
+    }
+
+    fn connection(&mut self) -> rusqlite::Result<&Connection> {
+        if self.connection.is_none() {
+            self.connection = Some(database::open_read_only(&self.path)?);
+        }
+        Ok(self.connection.as_ref().expect("it was opened just now"))
+    }
+
+    fn next_rows(&mut self) -> rusqlite::Result<Vec<Row>> {
+        let position = self.position;
+        let mut statement = self.connection()?.prepare_cached(
             "SELECT sequence, stream, event_type, item_id, command_id, fact_index, occurred_at, traceparent, message
              FROM journal WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
         )?;
-        let rows = statement.query_map(params![self.position, AT_ONCE], |row| {
+        let rows = statement.query_map(params![position, AT_ONCE], |row| {
             let command_id: Option<uuid::Uuid> = row.get(4)?;
             let fact_index: u32 = row.get(5)?;
             Ok(Row {
@@ -212,14 +236,15 @@ impl Publisher {
         rows.collect()
     }
 
-    fn enqueue(&self, row: &Row) -> rusqlite::Result<Result<Delivery, NotEnqueued>> {
+    fn enqueue(&mut self, row: &Row) -> rusqlite::Result<Result<Delivery, NotEnqueued>> {
+        let message = if row.is_dead_letter() { self.dead_letter(row.sequence)? } else { fact(row) };
+        let topics = &self.outlet.topics;
         let topic = match row.stream {
-            0 => &self.topics.items,
-            1 => &self.topics.stock,
-            _ => &self.topics.dlq,
+            0 => &topics.items,
+            1 => &topics.stock,
+            _ => &topics.dlq,
         };
-        let message = if row.message.is_some() { fact(row) } else { self.dead_letter(row.sequence)? };
-        Ok(self.producer.send(Outgoing {
+        Ok(self.outlet.producer.send(Outgoing {
             topic,
             key: message.key.as_deref(),
             value: message.value.as_deref(),
@@ -228,13 +253,13 @@ impl Publisher {
     }
 
     /// The bytes as they came, their headers kept; ours say why it is here.
-    fn dead_letter(&self, sequence: u64) -> rusqlite::Result<Message> {
-        let mut statement = self.connection.prepare_cached(
+    fn dead_letter(&mut self, sequence: u64) -> rusqlite::Result<Message> {
+        let mut statement = self.connection()?.prepare_cached(
             "SELECT key, value, headers, dead_letter_id, code, detail, attempts, origin_topic, origin_partition,
                 origin_offset
              FROM dead_letters WHERE sequence = ?1",
         )?;
-        let letter = statement.query_row([sequence], |row| {
+        statement.query_row([sequence], |row| {
             let mut headers = stored_headers(&row.get::<_, String>(2)?);
             let id: uuid::Uuid = row.get(3)?;
             let ours = [
@@ -248,8 +273,7 @@ impl Publisher {
             ];
             headers.extend(ours.map(|(name, value)| (name.to_owned(), Some(value.into()))));
             Ok(Message { key: row.get(0)?, value: row.get(1)?, headers })
-        });
-        letter.optional().map(|letter| letter.expect("a dead letter is stored with its journal entry"))
+        })
     }
 }
 

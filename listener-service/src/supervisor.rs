@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use kafka::{LogReader, Producer, Start};
+use kafka::{BrokerState, LogReader, Producer, Start};
 use rusqlite::Connection;
 use shared::clock::Timestamp;
 use shared::http::health::Condition;
@@ -20,9 +20,9 @@ use crate::consumer::{Consumer, in_current_span};
 use crate::database;
 use crate::intake::Intake;
 use crate::lease::{Attempt, Candidate, Lease};
-use crate::logs::{self, CurrentLog};
+use crate::logs::{self, CurrentLog, LogError};
 use crate::process::{Existence, Process};
-use crate::publisher::{Outlet, PUBLISHER, Publisher, Unpublishable};
+use crate::publisher::{Outlet, Publisher, Unpublishable};
 use crate::retry::Pauses;
 use crate::status::{BROKER, DATABASE, LEASE, Role, Status};
 use crate::work::{Parts, Work};
@@ -142,43 +142,50 @@ impl Supervisor {
     fn attach(&self, connection: &mut Connection, lease: Lease) -> anyhow::Result<Option<(LogReader, CurrentLog)>> {
         let reader = LogReader::open(&self.config.kafka, &self.config.topics.commands, &self.config.group_id)?;
         while !self.shutdown.has_begun() {
-            match self.try_attach(connection, &reader)? {
-                Ok(log) => return Ok(Some((reader, log))),
-                Err(reason) => self.status.tell(BROKER, Condition::Down, reason),
-            }
-            if !lease.beat(connection).unwrap_or(true) {
-                anyhow::bail!("another writer has taken over while the broker could not be reached");
+            match self.try_attach(connection, lease, &reader) {
+                Ok(log) => {
+                    // What was told of the broker meanwhile was about this reader alone.
+                    if *self.producer.state().borrow() == BrokerState::Up {
+                        self.status.tell(BROKER, Condition::Up, "connected");
+                    }
+                    self.status.tell(DATABASE, Condition::Up, "writing");
+                    return Ok(Some((reader, log)));
+                }
+                Err(Unattached::Broker(reason)) => self.status.tell(BROKER, Condition::Down, reason),
+                Err(Unattached::Database(error)) => {
+                    self.status.tell(DATABASE, Condition::Down, database::DatabaseError::from(error).to_string());
+                }
+                Err(Unattached::Halted(error)) => return Err(error),
             }
             std::thread::sleep(NAP);
         }
         Ok(None)
     }
 
-    /// `Ok(Err)` is what can pass; `Err` needs an operator.
+    /// The lease is kept between any two calls that may take their whole time.
     fn try_attach(
         &self,
         connection: &mut Connection,
+        lease: Lease,
         reader: &LogReader,
-    ) -> anyhow::Result<Result<CurrentLog, String>> {
+    ) -> Result<CurrentLog, Unattached> {
         let accepted = self.config.accept_new_log.as_deref();
-        let looked = reader.brokers(BROKER_TIMEOUT).map_err(|error| error.to_string()).and_then(|_| {
-            // The embedded broker was started with them.
-            if self.config.kafka.embedded_log().is_none() {
-                let made = self.runtime.block_on(self.config.topics.ensure(&self.config.kafka));
-                made.map_err(|error| error.to_string())?;
-            }
-            let id = reader.log_id(BROKER_TIMEOUT).ok_or_else(|| "the cluster has not told its id".to_owned())?;
-            let bounds = reader.bounds(BROKER_TIMEOUT).map_err(|error| error.to_string())?;
-            Ok((id, bounds))
-        });
-        let (id, bounds) = match looked {
-            Ok(looked) => looked,
-            Err(reason) => return Ok(Err(reason)),
-        };
+        keep(connection, lease)?;
+        reader.brokers(BROKER_TIMEOUT)?;
+        // The embedded broker was started with them.
+        if self.config.kafka.embedded_log().is_none() {
+            keep(connection, lease)?;
+            self.runtime.block_on(self.config.topics.ensure(&self.config.kafka))?;
+        }
+        keep(connection, lease)?;
+        let id = reader
+            .log_id(BROKER_TIMEOUT)
+            .ok_or_else(|| Unattached::Broker("the cluster has not told its id".to_owned()))?;
+        let bounds = reader.bounds(BROKER_TIMEOUT)?;
         let mut log = logs::adopt(connection, &id, accepted, Timestamp::wall_clock())?;
         logs::within(connection, &mut log, bounds, accepted)?;
         reader.assign(log.next_offset.map_or(Start::Beginning, Start::At))?;
-        Ok(Ok(log))
+        Ok(log)
     }
 
     fn publisher(&self, unpublishable: Sender<Unpublishable>) -> std::io::Result<JoinHandle<()>> {
@@ -192,12 +199,7 @@ impl Supervisor {
             unpublishable,
         };
         std::thread::Builder::new().name("publisher".to_owned()).spawn(in_current_span(move || {
-            let status = Arc::clone(&outlet.status);
-            match Publisher::open(&path, outlet) {
-                Ok(publisher) => publisher.run(),
-                // The thread's end ends the listener, which says why.
-                Err(error) => status.tell(PUBLISHER, Condition::Down, error.to_string()),
-            }
+            Publisher::new(path, outlet).run();
         }))
     }
 
@@ -205,6 +207,42 @@ impl Supervisor {
         let started = std::time::Instant::now();
         while started.elapsed() < pause && !self.shutdown.has_begun() {
             std::thread::sleep(NAP.min(pause));
+        }
+    }
+}
+
+fn keep(connection: &Connection, lease: Lease) -> Result<(), Unattached> {
+    if lease.beat(connection)? {
+        Ok(())
+    } else {
+        Err(Unattached::Halted(anyhow::anyhow!("another writer has taken over while the broker could not be reached")))
+    }
+}
+
+/// Why the log is not attached yet; the first two pass.
+enum Unattached {
+    Broker(String),
+    Database(rusqlite::Error),
+    Halted(anyhow::Error),
+}
+
+impl From<kafka::KafkaError> for Unattached {
+    fn from(error: kafka::KafkaError) -> Self {
+        Self::Broker(error.to_string())
+    }
+}
+
+impl From<rusqlite::Error> for Unattached {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<LogError> for Unattached {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Sqlite(error) => Self::Database(error),
+            LogError::Another { .. } | LogError::Outside { .. } => Self::Halted(error.into()),
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kafka::Record;
 use shared::http::health::Condition;
@@ -25,6 +25,9 @@ use crate::writer::{ApplyError, Committed, Writer};
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// The watermark gets a transaction of its own only after so long without a batch.
 const WATERMARK_IDLE: Duration = Duration::from_millis(200);
+const PURGE_EVERY: Duration = Duration::from_secs(1);
+/// Some ten thousand outcomes; commands wait for no longer.
+const PURGE_FOR: Duration = Duration::from_millis(50);
 /// The longest nap in a pause, so that the heartbeat and a shutdown are noticed.
 const NAP: Duration = Duration::from_millis(100);
 
@@ -52,6 +55,7 @@ pub struct Work {
     status: Arc<Status>,
     settings: WriterOptions,
     shutdown: Shutdown,
+    purged: Instant,
 }
 
 /// What the work is made of.
@@ -78,7 +82,7 @@ impl Work {
     /// Ready to begin.
     pub fn new(parts: Parts) -> Self {
         let Parts { writer, intake, consumer, publisher, unpublishable, status, settings, shutdown } = parts;
-        Self { writer, intake, consumer, publisher, unpublishable, status, settings, shutdown }
+        Self { writer, intake, consumer, publisher, unpublishable, status, settings, shutdown, purged: Instant::now() }
     }
 
     /// Works until told to stop, or until it cannot go on.
@@ -97,11 +101,10 @@ impl Work {
                 break ended;
             }
         };
-        drop(self.consumer);
+        self.consumer.stop();
         match ended {
             Ended::Stopped => {
-                // Its last watermark goes into the writer's last transaction.
-                let _ = self.publisher.join();
+                self.wait_for_publisher()?;
                 self.writer.stop();
                 Ok(())
             }
@@ -111,6 +114,20 @@ impl Work {
             }
             Ended::Fenced(_) => Err(ended),
         }
+    }
+
+    /// Its last watermark goes into the writer's last transaction, and the lease is kept until then: who followed sooner
+    /// would publish the same again.
+    fn wait_for_publisher(&mut self) -> Result<(), Ended> {
+        while !self.publisher.is_finished() {
+            self.nap(NAP / 10);
+            if self.writer.untouched_for() >= HEARTBEAT
+                && let Err(ApplyError::Fenced(what)) = self.writer.tick()
+            {
+                return Err(Ended::Fenced(what));
+            }
+        }
+        Ok(())
     }
 
     /// One batch, or what there is to do without one.
@@ -127,8 +144,26 @@ impl Work {
                 tracing::error!(sequence, %error, "cannot note that a dead letter could not be published");
             }
         }
+        self.purge()?;
         if let Some(took) = self.writer.checkpoint() {
             self.status.checkpointed(took);
+        }
+        Ok(())
+    }
+
+    /// Every second a bounded part of what is too old, whether there is load or not.
+    fn purge(&mut self) -> Result<(), Ended> {
+        if self.purged.elapsed() < PURGE_EVERY {
+            return Ok(());
+        }
+        self.purged = Instant::now();
+        while self.purged.elapsed() < PURGE_FOR {
+            match self.writer.purge() {
+                Ok(true) => {}
+                Err(ApplyError::Fenced(what)) => return Err(Ended::Fenced(what)),
+                // A database at fault is told, and waited for, where commands are applied.
+                Ok(false) | Err(ApplyError::Database(_) | ApplyError::Command { .. }) => break,
+            }
         }
         Ok(())
     }
@@ -219,7 +254,7 @@ impl Work {
 
     /// Waits, outside any transaction, and keeps the lease meanwhile.
     fn pause(&mut self, pause: Duration) -> Result<(), Ended> {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         while started.elapsed() < pause {
             if self.shutdown.has_begun() {
                 return Err(Ended::Stopped);

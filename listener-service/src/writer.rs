@@ -195,6 +195,7 @@ impl Writer {
             topic: &self.surroundings.topic,
             log: &self.log,
             now,
+            cautious_now: self.clock.cautious_now(),
             retention: self.surroundings.retention,
             sequence: self.sequence,
             counts: Counts::default(),
@@ -235,12 +236,29 @@ impl Writer {
         self.surroundings.published.load(Ordering::Acquire) > self.published_stored
     }
 
-    /// A transaction of its own for the lease's heartbeat, the watermark, and what is too old to keep.
+    /// A transaction of its own for the lease's heartbeat and the watermark.
     pub fn tick(&mut self) -> Result<(), ApplyError> {
-        self.settle(&[], None)?;
-        crate::outcomes::purge(&self.connection, self.clock.now(), self.surroundings.retention)
-            .map_err(|error| ApplyError::Database(error.into()))?;
-        Ok(())
+        self.settle(&[], None).map(drop)
+    }
+
+    /// Forgets some of what is older than the retention, in a transaction of its own. Returns whether there may be more.
+    pub fn purge(&mut self) -> Result<bool, ApplyError> {
+        let now = self.clock.cautious_now();
+        let retention = self.surroundings.retention;
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| ApplyError::Database(error.into()))?;
+        let purged = self.lease.beat(&self.connection).and_then(|ours| {
+            let more = ours && crate::outcomes::purge(&self.connection, now, retention)?;
+            self.connection.execute_batch("COMMIT")?;
+            Ok((ours, more))
+        });
+        match purged {
+            Ok((true, more)) => Ok(more),
+            Ok((false, _)) => Err(ApplyError::Fenced("the lease has another epoch")),
+            Err(error) => {
+                self.roll_back();
+                Err(ApplyError::Database(error.into()))
+            }
+        }
     }
 
     /// Copies the write-ahead log into the database when it has grown enough. A failure is tried again later: the

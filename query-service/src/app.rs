@@ -45,6 +45,11 @@ impl App {
         Ok(Self { listener, model, following, follower, readiness, config })
     }
 
+    /// Whether it is ready.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         server::local_address(&self.listener)

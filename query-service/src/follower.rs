@@ -111,7 +111,7 @@ impl Follower {
                 let detail = format!("{} cannot be read: {detail}", self.path.display());
                 if self.since.is_none() && self.awaited.as_ref() != Some(&detail) {
                     // Readiness logs changes, and before the first look it was not ready anyway.
-                    tracing::warn!(detail, "waiting for the database");
+                    tracing::info!(detail, "waiting for the database");
                     self.awaited = Some(detail.clone());
                 }
                 self.readiness.tell(DATABASE, Condition::Down, detail);

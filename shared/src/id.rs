@@ -155,6 +155,14 @@ impl DeadLetterId {
     }
 }
 
+impl DeadLetterId {
+    /// Of another message that stands where the one with this id stood: in a log that was made anew.
+    #[must_use]
+    pub fn again(self, sequence: u64) -> Self {
+        Self::derived(self.0, &[sequence.to_string().as_bytes()])
+    }
+}
+
 /// A fresh random UUID: for request ids, trace ids and the identity of an embedded log.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes random ids")]
 pub fn random() -> Uuid {

@@ -109,7 +109,11 @@ pub fn exit_code(result: anyhow::Result<()>) -> std::process::ExitCode {
     std::process::ExitCode::from(code)
 }
 
-/// Runs `main` on a multi-threaded runtime and waits for it.
+/// Runs `main` on a multi-threaded runtime and waits for it. The process ends next, and what still runs ends with it: a
+/// runtime that is taken down first would make threads that use it panic.
 pub fn block_on<T>(main: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(main)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(main);
+    std::mem::forget(runtime);
+    result
 }

@@ -98,8 +98,8 @@ pub struct TopicSettings {
     pub kafka_topic_dlq: String,
 }
 
-/// How to reach Kafka.
-#[derive(Debug, Clone, Args)]
+/// How to reach Kafka. Not `Debug`: a password may be among the properties.
+#[derive(Clone, Args)]
 pub struct KafkaSettings {
     /// Bootstrap brokers, `host:port,…`.
     #[arg(long, env = "KAFKA_BROKERS")]

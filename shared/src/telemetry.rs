@@ -3,16 +3,16 @@
 use std::io::{IsTerminal, Write};
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{Directive, LevelFilter};
 
 use crate::settings::{LogFormat, LogSettings, SettingsError};
 
+/// It tells of each migration with the path of its own source; `/monitoring/database` has the version.
+const QUIET: &str = "rusqlite_migration=warn";
+
 /// Installs the process's logger. Without `LOG_FORMAT`, a terminal gets text and everything else JSON.
 pub fn install(settings: &LogSettings) -> Result<(), SettingsError> {
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .parse(&settings.log_level)
-        .map_err(|error| SettingsError::new("LOG_LEVEL", format!("{:?}: {error}", settings.log_level)))?;
+    let filter = filter(&settings.log_level)?;
     let terminal = std::io::stderr().is_terminal();
     let format = settings.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -22,6 +22,22 @@ pub fn install(settings: &LogSettings) -> Result<(), SettingsError> {
         LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
     };
     Ok(())
+}
+
+/// A level for everything, or `target=level,…` over `info`. A word alone that is no level would be taken for a target.
+fn filter(text: &str) -> Result<EnvFilter, SettingsError> {
+    let refused = |error: &dyn std::fmt::Display| SettingsError::new("LOG_LEVEL", format!("{text:?}: {error}"));
+    if !text.contains('=') {
+        let level: LevelFilter = text.trim().parse().map_err(|error| refused(&error))?;
+        let quiet = QUIET.parse().expect("a directive");
+        return Ok(EnvFilter::default().add_directive(level.into()).add_directive(quiet));
+    }
+    let mut filter = EnvFilter::default().add_directive(LevelFilter::INFO.into());
+    for directive in text.split(',') {
+        let directive: Directive = directive.trim().parse().map_err(|error| refused(&error))?;
+        filter = filter.add_directive(directive);
+    }
+    Ok(filter)
 }
 
 /// Tells on standard output what is where: a plain line, whatever the logs' format. That nobody reads it is no reason
@@ -34,4 +50,19 @@ pub fn announce(name: &str, address: impl std::fmt::Display) {
 pub fn announce_service(name: &str, address: std::net::SocketAddr) {
     announce(name, format_args!("http://{address}"));
     announce("swagger", format_args!("http://{address}/swagger/index.html"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused_and_not_taken_for_a_target() {
+        for right in ["error", "INFO", "debug", "off", "query_service=debug", "warn,kafka=trace"] {
+            assert!(filter(right).is_ok(), "{right}");
+        }
+        for wrong in ["verbose", "", "kafka=loud", "info,verbose"] {
+            assert!(filter(wrong).is_err(), "{wrong}");
+        }
+    }
 }

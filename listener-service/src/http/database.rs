@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use serde::Serialize;
-use shared::http::docs::{AnyProblem, Unavailable};
+use shared::http::docs::{AnyProblem, Invalid, Unavailable};
+use shared::http::params::Params;
 use shared::problem::Problem;
 
 use super::Monitor;
@@ -33,8 +34,12 @@ pub(super) struct Database {
 
 /// The database file as it is now.
 #[utoipa::path(get, path = "/monitoring/database", tag = "monitoring", responses(
-    (status = 200, description = "The database", body = Database), Unavailable, AnyProblem))]
-pub(super) async fn database(State(monitor): State<Monitor>) -> Result<Json<Database>, Problem> {
+    (status = 200, description = "The database", body = Database), Invalid, Unavailable, AnyProblem))]
+pub(super) async fn database(
+    State(monitor): State<Monitor>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Database>, Problem> {
+    Params::parse(query.as_deref()).finish()?;
     let path = monitor.path.clone();
     let last_checkpoint_ms = monitor.status.last_checkpoint().map(|took| took.as_secs_f64() * 1000.0);
     let database = monitor

@@ -1,11 +1,12 @@
 //! `GET /admin/dlq/{id}`.
 
 use axum::Json;
-use axum::extract::{RawPathParams, State};
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, RawQuery, State};
 use rusqlite::OptionalExtension;
 use serde::Serialize;
-use shared::http::docs::{AnyProblem, InvalidId, NoSuchDocument, Unavailable};
-use shared::http::params::path_segment;
+use shared::http::docs::{AnyProblem, Invalid, InvalidId, NoSuchDocument, Unavailable};
+use shared::http::params::{Params, path_segment};
 use shared::id::DeadLetterId;
 use shared::problem::{Problem, ProblemCode};
 
@@ -29,13 +30,16 @@ pub(super) struct WholeDeadLetter {
 #[utoipa::path(get, path = "/admin/dlq/{id}", tag = "admin", params(
     ("id" = uuid::Uuid, Path, description = "`deadLetterId`"),
 ), responses((status = 200, description = "The dead letter", body = WholeDeadLetter),
-    InvalidId, NoSuchDocument, Unavailable, AnyProblem))]
+    InvalidId, NoSuchDocument, Invalid, Unavailable, AnyProblem))]
 pub(super) async fn dead_letter(
     State(monitor): State<Monitor>,
-    path: RawPathParams,
+    path: Result<RawPathParams, RawPathParamsRejection>,
+    RawQuery(query): RawQuery,
 ) -> Result<Json<WholeDeadLetter>, Problem> {
+    let path = path.map_err(|error| Problem::new(ProblemCode::InvalidId, error.to_string()))?;
     let segment = path.iter().next().map_or("", |(_, value)| value);
     let id = path_segment("id", segment, DeadLetterId::parse)?;
+    Params::parse(query.as_deref()).finish()?;
     let found = monitor
         .read(move |connection| {
             let sql = format!(

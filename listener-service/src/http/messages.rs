@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kafka::Record;
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use shared::clock::Timestamp;
 use shared::http::body::Fault;
 use shared::http::docs::{AnyProblem, Invalid, Unavailable};
@@ -38,7 +39,7 @@ pub(super) struct Message {
     headers: Vec<MessageHeader>,
     /// JSON if it is JSON, else text, or `base64:…` if it is no UTF-8; null for a tombstone.
     #[schema(value_type = Option<serde_json::Value>)]
-    value: Option<serde_json::Value>,
+    value: Option<Box<RawValue>>,
 }
 
 /// One header.
@@ -64,6 +65,8 @@ pub(super) async fn messages(
     let limit = params.optional("limit", whole(1, 100)).unwrap_or(20);
     params.finish()?;
     let topic = topic.unwrap_or_else(|| monitor.topics.commands.clone());
+    let busy = |_| Problem::new(ProblemCode::SourceUnavailable, "too many are looking at the broker; try again");
+    let _turn = monitor.broker_looks.try_acquire().map_err(busy)?;
     let (kafka, name) = (monitor.kafka.clone(), topic.clone());
     let limit = usize::try_from(limit).expect("at most 100");
     let records = blocking(move || kafka::newest(&kafka, &name, limit, TIMEOUT)).await?;
@@ -83,10 +86,10 @@ fn shown(record: &Record) -> Message {
         timestamp: record.timestamp.map(Timestamp::from_millis),
         key: record.key.as_deref().map(text),
         headers: headers(&record.headers),
-        value: record
-            .value
-            .as_deref()
-            .map(|bytes| serde_json::from_slice(bytes).unwrap_or_else(|_| serde_json::Value::String(text(bytes)))),
+        value: record.value.as_deref().map(|bytes| {
+            // As it stands, with its fields in their order.
+            serde_json::from_slice(bytes).or_else(|_| to_raw_value(&text(bytes))).expect("text always serialises")
+        }),
     }
 }
 

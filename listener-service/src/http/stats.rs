@@ -1,10 +1,11 @@
 //! `GET /monitoring/stats`.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use rusqlite::OptionalExtension;
 use serde::Serialize;
-use shared::http::docs::{AnyProblem, Unavailable};
+use shared::http::docs::{AnyProblem, Invalid, Unavailable};
+use shared::http::params::Params;
 use shared::problem::Problem;
 
 use super::Monitor;
@@ -67,8 +68,9 @@ struct Stored {
 
 /// Where the writer stands, and what came of all commands so far.
 #[utoipa::path(get, path = "/monitoring/stats", tag = "monitoring", responses(
-    (status = 200, description = "The writer's state", body = Stats), Unavailable, AnyProblem))]
-pub(super) async fn stats(State(monitor): State<Monitor>) -> Result<Json<Stats>, Problem> {
+    (status = 200, description = "The writer's state", body = Stats), Invalid, Unavailable, AnyProblem))]
+pub(super) async fn stats(State(monitor): State<Monitor>, RawQuery(query): RawQuery) -> Result<Json<Stats>, Problem> {
+    Params::parse(query.as_deref()).finish()?;
     let stored = monitor.read(stored).await?;
     let asked = monitor.ask_broker(|reader, timeout| {
         Some((reader.bounds(timeout).ok()?.1, reader.brokers(timeout).unwrap_or_default()))

@@ -6,7 +6,9 @@ use kafka::Record;
 use rusqlite::{Connection, params};
 use shared::clock::Timestamp;
 use shared::id::{CommandId, DeadLetterId, EventId, ReservationId};
-use shared::message::{Fact, FactEnvelope, RequestEnvelope, SCHEMA_VERSION, Stream, decode_request, header};
+use shared::message::{
+    DecodeError, Fact, FactEnvelope, RequestEnvelope, SCHEMA_VERSION, Stream, decode_request, header,
+};
 use shared::outcome::RejectionCode;
 
 use crate::aggregates::{self, Aggregates, Stale};
@@ -72,6 +74,8 @@ pub(super) struct Batch<'a> {
     pub(super) topic: &'a str,
     pub(super) log: &'a CurrentLog,
     pub(super) now: Timestamp,
+    /// See [`crate::clock::WriterClock::cautious_now`].
+    pub(super) cautious_now: Timestamp,
     pub(super) retention: Duration,
     pub(super) sequence: u64,
     pub(super) counts: Counts,
@@ -80,8 +84,7 @@ pub(super) struct Batch<'a> {
 impl Batch<'_> {
     /// Takes one message to its outcome; with a `verdict` it is not tried but kept as a dead letter.
     pub(super) fn process(&mut self, record: &Record, verdict: Option<&Reason>) -> Result<(), ProcessError> {
-        let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
-        let request = match decode_request(record.key.as_deref(), record.value.as_deref(), headers) {
+        let request = match decode(record) {
             Ok(request) => request,
             Err(error) => return self.bury(record, None, &Reason::Undecodable(error)),
         };
@@ -104,7 +107,7 @@ impl Batch<'_> {
 
     fn too_old(&self, request: &RequestEnvelope) -> Option<Reason> {
         let retention = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
-        let old = request.occurred_at.plus_millis(retention) < self.now;
+        let old = request.occurred_at.plus_millis(retention) < self.cautious_now;
         old.then_some(Reason::TooOld { accepted_at: request.occurred_at })
     }
 
@@ -218,11 +221,15 @@ impl Batch<'_> {
     }
 
     fn end(&self, request: &RequestEnvelope, ending: Ending<'_>) -> Result<(), ProcessError> {
+        self.end_at(self.sequence, request, ending)
+    }
+
+    fn end_at(&self, sequence: u64, request: &RequestEnvelope, ending: Ending<'_>) -> Result<(), ProcessError> {
         let outcome = Outcome {
             command_id: request.command_id,
             event_type: request.event_type,
             item_id: request.aggregate_id,
-            sequence: self.sequence,
+            sequence,
             at: self.now,
             idempotency_id: request.idempotency_id,
             ending,
@@ -237,9 +244,18 @@ impl Batch<'_> {
         request: Option<&RequestEnvelope>,
         reason: &Reason,
     ) -> Result<(), ProcessError> {
+        let mut id = DeadLetterId::of(self.log.id.as_str(), self.topic, record.partition, record.offset);
+        if let Some(known) = dead_letter::find(self.connection, id)? {
+            if known.is_of(record) {
+                // A log that is read again from its beginning.
+                self.counts.repeated += 1;
+                return request.map_or(Ok(()), |request| self.end_buried(request, known.sequence, id, reason));
+            }
+            // A log that was made anew under its old name.
+            id = id.again(self.sequence + 1);
+        }
         self.sequence += 1;
         self.counts.dead_lettered += 1;
-        let id = DeadLetterId::of(self.log.id.as_str(), self.topic, record.partition, record.offset);
         let command_id: Option<CommandId> = request.map(|request| request.command_id);
         let entry = Entry {
             sequence: self.sequence,
@@ -273,13 +289,26 @@ impl Batch<'_> {
             detail = %reason,
             "dead letter"
         );
-        match request {
-            Some(request) => {
-                self.end(request, Ending::DeadLettered { id, code: reason.code(), detail: &reason.to_string() })
-            }
-            None => Ok(()),
-        }
+        request.map_or(Ok(()), |request| self.end_buried(request, self.sequence, id, reason))
     }
+
+    fn end_buried(
+        &self,
+        request: &RequestEnvelope,
+        sequence: u64,
+        id: DeadLetterId,
+        reason: &Reason,
+    ) -> Result<(), ProcessError> {
+        self.end_at(sequence, request, Ending::DeadLettered { id, code: reason.code(), detail: &reason.to_string() })
+    }
+}
+
+fn decode(record: &Record) -> Result<RequestEnvelope, DecodeError> {
+    if record.has_unreadable_header() {
+        return Err(DecodeError::Malformed("the name of a header is not UTF-8".to_owned()));
+    }
+    let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+    decode_request(record.key.as_deref(), record.value.as_deref(), headers)
 }
 
 /// Facts about stock go to the stock topic, also those of a catalogue request; a rejection goes where its request

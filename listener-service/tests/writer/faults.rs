@@ -156,3 +156,29 @@ fn the_write_ahead_log_is_copied_back_and_does_not_grow_for_ever() {
     assert!(wal < 8 * 1024 * 1024, "{wal} bytes");
     bench.check();
 }
+
+#[test]
+fn a_log_that_is_read_again_from_its_beginning_buries_nothing_twice() {
+    let mut bench = Bench::new();
+    let poison = bench.raw(Some(b"k"), Some(b"garbage"));
+    bench.expect_dead(&poison);
+    let batch = [poison, bench.message(&create("A", 1))];
+    bench.apply(&batch).expect("applied");
+    bench.intruder().execute("UPDATE logs SET next_offset = NULL", []).expect("accepted anew");
+    let mut bench = bench.restart();
+    let committed = bench.apply(&batch).expect("applied again");
+    assert_eq!((committed.counts.repeated, bench.count("dead_letters")), (2, 1));
+    bench.check();
+}
+
+#[test]
+fn another_message_at_the_place_of_a_dead_letter_is_a_dead_letter_of_its_own() {
+    let mut bench = Bench::new();
+    let poison = bench.raw(Some(b"k"), Some(b"garbage"));
+    bench.apply(std::slice::from_ref(&poison)).expect("applied");
+    bench.intruder().execute("UPDATE logs SET next_offset = NULL", []).expect("accepted anew");
+    let mut bench = bench.restart();
+    let other = kafka::Record { value: Some(bytes::Bytes::from_static(b"other garbage")), ..poison };
+    bench.apply(&[other]).expect("applied");
+    assert_eq!(bench.count("dead_letters"), 2);
+}

@@ -107,11 +107,11 @@ fn outcomes_and_keys_are_forgotten_after_the_retention_and_not_before() {
     let mut bench = Bench::new();
     bench.outcome(&create("A", 9));
     bench.outcome(&keyed("k", item("A"), reserve(1)));
-    bench.writer.tick().expect("ticked");
+    bench.writer.purge().expect("purged");
     assert_eq!((bench.count("outcomes"), bench.count("idempotency_keys")), (2, 1));
     let age = i64::try_from(RETENTION.as_millis()).expect("fits") + 1000;
     bench.writer.connection().execute("UPDATE journal SET occurred_at = occurred_at - ?1", [age]).expect("aged");
     bench.outcome(&create("B", 0));
-    bench.writer.tick().expect("ticked");
+    bench.writer.purge().expect("purged");
     assert_eq!((bench.count("outcomes"), bench.count("idempotency_keys")), (1, 0));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -17,6 +18,8 @@ use crate::text::TextError;
 /// The most bytes that a body may have.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 const MAX_DEPTH: usize = 32;
+/// A client that sends its body more slowly holds a connection for nothing.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
 
 /// Reads the whole body; more than `limit` bytes is `BODY_TOO_LARGE`.
 pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
@@ -28,10 +31,13 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
-        Err(error) => Err(Problem::new(ProblemCode::MalformedJson, format!("the body broke off: {error}"))),
+    let broke_off =
+        |why: &dyn fmt::Display| Problem::new(ProblemCode::MalformedJson, format!("the body broke off: {why}"));
+    match tokio::time::timeout(BODY_WITHIN, Limited::new(body, limit).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(broke_off(&error)),
+        Err(_) => Err(broke_off(&format_args!("it was not complete after {} s", BODY_WITHIN.as_secs()))),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -147,7 +148,11 @@ fn add_request_id(operation: &mut Operation) {
 }
 
 /// One of Swagger's files. They are kept uncompressed: a client need not be able to unpack them.
-async fn swagger(Path(file): Path<String>, State(config): State<Arc<Config<'static>>>) -> Result<Response, Problem> {
+async fn swagger(
+    file: Result<Path<String>, PathRejection>,
+    State(config): State<Arc<Config<'static>>>,
+) -> Result<Response, Problem> {
+    let Path(file) = file.map_err(|error| Problem::new(ProblemCode::InvalidId, error.to_string()))?;
     match utoipa_swagger_ui::serve(&file, config) {
         Ok(Some(found)) => {
             Ok(([(header::CONTENT_TYPE, found.content_type)], Bytes::from(found.bytes.into_owned())).into_response())

@@ -1,6 +1,7 @@
 //! The routes at the root of every service: health, version, metrics.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -27,15 +28,29 @@ pub struct Version {
     commit: &'static str,
 }
 
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
 /// The process has one recorder of metrics, whichever services it runs; the `metrics` crate keeps it global.
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
 fn recorder() -> &'static PrometheusHandle {
     RECORDER.get_or_init(|| {
-        PrometheusBuilder::new()
+        let handle = PrometheusBuilder::new()
             .set_buckets(&[0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0])
             .and_then(PrometheusBuilder::install_recorder)
-            .expect("the buckets are not empty, and nobody else installs a recorder")
+            .expect("the buckets are not empty, and nobody else installs a recorder");
+        let upkeep = handle.clone();
+        // Samples pile up until somebody looks, and perhaps nobody does.
+        std::thread::Builder::new()
+            .name("metrics".to_owned())
+            .spawn(move || {
+                loop {
+                    std::thread::sleep(UPKEEP_EVERY);
+                    upkeep.run_upkeep();
+                }
+            })
+            .expect("a process that cannot start a thread cannot serve either");
+        handle
     })
 }
 

@@ -1,6 +1,7 @@
 //! Serving: bounded header reads, and a drain that lets what has begun end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,6 +10,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::lifecycle::Shutdown;
 use crate::settings::SettingsError;
@@ -17,11 +19,17 @@ use crate::settings::SettingsError;
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 const MAX_STREAMS: u32 = 256;
+/// Below the usual bound on descriptors, which the database and the broker need too.
+const MAX_CONNECTIONS: usize = 8192;
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// Binds `host:port`, port 0 for any free one. `variable` is named if it cannot be had.
 pub async fn bind(host: &str, port: u16, variable: &'static str) -> Result<TcpListener, SettingsError> {
-    TcpListener::bind((host, port))
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|error| SettingsError::new("HOST", format!("{host:?}: {error}")))?
+        .collect();
+    TcpListener::bind(addresses.as_slice())
         .await
         .map_err(|error| SettingsError::new(variable, format!("cannot listen on {host}:{port}: {error}")))
 }
@@ -38,6 +46,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
     let service = TowerToHyperService::new(router);
     let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let stream = tokio::select! {
             () = shutdown.begun() => break,
@@ -53,12 +62,21 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
         };
         // Answers are small and complete: waiting to fill a packet only adds latency.
         let _ = stream.set_nodelay(true);
-        let connection = builder.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
-        let connection = graceful.watch(connection);
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            tracing::warn!(MAX_CONNECTIONS, "too many connections; one more is closed");
+            continue;
+        };
+        let (builder, service, watcher) = (builder.clone(), service.clone(), graceful.watcher());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            // Until the first byte hyper does not even know which protocol it is, and keeps no time.
+            if !matches!(tokio::time::timeout(HEADER_READ_TIMEOUT, stream.readable()).await, Ok(Ok(()))) {
+                return;
+            }
+            let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+            if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(%error, "a connection ended early");
             }
+            drop(place);
         });
     }
     drop(listener);

@@ -1,0 +1,58 @@
+//! docs/OPERATIONS.md and `.env.example`: every setting with its default, and no other.
+
+use clap::CommandFactory;
+use inventory::settings::Program;
+
+use crate::assert_same;
+use crate::markdown::{rows, section};
+
+const PAGE: &str = include_str!("../../docs/OPERATIONS.md");
+const EXAMPLE: &str = include_str!("../../.env.example");
+
+/// Flag, variable and default of each; `–` for what it does not have.
+fn settings() -> Vec<[String; 3]> {
+    let none = || "–".to_owned();
+    let command = Program::command();
+    let arguments =
+        command.get_arguments().filter(|argument| !["help", "version"].contains(&argument.get_id().as_str()));
+    arguments
+        .map(|argument| {
+            let flag = format!("--{}", argument.get_long().expect("every setting has a flag"));
+            let variable = argument.get_env().map_or_else(none, |name| name.to_string_lossy().into_owned());
+            let default = argument.get_default_values().first();
+            [flag, variable, default.map_or_else(none, |value| value.to_string_lossy().into_owned())]
+        })
+        .collect()
+}
+
+#[test]
+fn every_setting_is_there_with_its_default() {
+    let page: Vec<[String; 3]> = rows(section(PAGE, "## Settings"))
+        .into_iter()
+        .map(|cells| [cells[0].clone(), cells[1].clone(), cells[2].clone()])
+        .collect();
+    assert_same("docs/OPERATIONS.md, Settings", &page, &settings());
+}
+
+#[test]
+fn the_example_has_every_variable_and_its_default() {
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let assigned = EXAMPLE.lines().filter_map(|line| line.strip_prefix('#')?.split_once('='));
+    let example: Vec<(&str, &str)> = assigned.filter(|(name, _)| is_name(name)).collect();
+    let settings = settings();
+    let with_variable: Vec<&[String; 3]> = settings.iter().filter(|[_, variable, _]| variable != "–").collect();
+    let names: Vec<&str> = example.iter().map(|(name, _)| *name).collect();
+    let variables: Vec<&str> = with_variable.iter().map(|[_, variable, _]| variable.as_str()).collect();
+    assert_same(".env.example", &names, &variables);
+    for [_, variable, default] in with_variable {
+        if default != "–" {
+            assert!(example.contains(&(variable, default)), ".env.example: the default of {variable} is {default}");
+        }
+    }
+}
+
+#[test]
+fn the_pages_that_messages_name_are_there() {
+    section(PAGE, "## Another log");
+    section(PAGE, "## Position outside the log");
+}

@@ -1,0 +1,129 @@
+//! docs/WALKTHROUGH.md, run as it stands: its commands in one bash, against the program, line by line.
+//!
+//! The grammar of the page:
+//!
+//! - A block whose fence says `sh` is a step's commands. A block that says `text` right after it is what they print,
+//!   standard error included. Without such a block they must print nothing. There are no other blocks.
+//! - `sh kcat` is a step that needs kcat. `sh start` starts the program, and its `text` block is what that prints;
+//!   `sh stop` is Ctrl-C. These two are done by the test.
+//! - `<name>` in a `text` block matches one or more characters without space, quote, comma and brace, and stands for the
+//!   same value on the rest of the page. A name that begins with `any` matches up to the next quote, anything each time.
+//! - Lines are compared one by one, without white space at their ends and without empty lines at the end of a block.
+//!
+//! The page has the default ports. The test takes free ones, and exchanges them in the commands and back in the output.
+
+mod matcher;
+mod page;
+mod program;
+mod shell;
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use matcher::Values;
+use page::{Kind, Step};
+use program::{Addresses, Program};
+use shell::Shell;
+
+const PAGE: &str = include_str!("../../docs/WALKTHROUGH.md");
+
+/// The page, being walked through.
+struct Walk {
+    folder: tempfile::TempDir,
+    shell: Shell,
+    program: Option<Program>,
+    values: Values,
+    has_kcat: bool,
+}
+
+impl Walk {
+    fn new(has_kcat: bool) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let shell = Shell::start(folder.path());
+        Self { folder, shell, program: None, values: Values::default(), has_kcat }
+    }
+
+    fn take(&mut self, step: &Step) -> Result<(), String> {
+        let printed = match step.kind {
+            Kind::Start => self.start(),
+            Kind::Stop => self.stop()?,
+            Kind::Kcat if !self.has_kcat => {
+                report(&format!("left out, for want of kcat: {}", step.place()));
+                return Ok(());
+            }
+            Kind::Shell | Kind::Kcat => self.run(&step.commands)?,
+        };
+        self.values.compare(&step.expected, &printed)
+    }
+
+    fn start(&mut self) -> Vec<String> {
+        let program = Program::start(self.folder.path());
+        let printed = program.addresses.lines_for_page(&program.printed);
+        self.program = Some(program);
+        printed
+    }
+
+    fn stop(&mut self) -> Result<Vec<String>, String> {
+        let status = self.program.take().ok_or("nothing runs")?.interrupt();
+        if status.success() { Ok(Vec::new()) } else { Err(format!("the program ended with {status}")) }
+    }
+
+    fn run(&mut self, commands: &str) -> Result<Vec<String>, String> {
+        let addresses: &Addresses = &self.program.as_ref().ok_or("nothing runs")?.addresses;
+        let printed = self.shell.run(&addresses.commands_from_page(commands))?;
+        Ok(addresses.lines_for_page(&printed))
+    }
+
+    /// What the program logged, for whoever has to find out why.
+    fn log(&self) -> String {
+        let log = std::fs::read_to_string(self.folder.path().join(program::LOG)).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+/// To standard error itself: what goes through `eprintln!` is shown only when a test fails.
+fn report(line: &str) {
+    let _ = writeln!(std::io::stderr(), "walkthrough: {line}");
+}
+
+fn has(tool: &str, version: &str) -> bool {
+    let run = Command::new(tool).arg(version).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    run.is_ok_and(|status| status.success())
+}
+
+/// Nothing may be left out where `CI` is set.
+fn may_leave_out(missing: &[&str], is_ci: bool) -> Result<(), String> {
+    if missing.is_empty() || !is_ci {
+        return Ok(());
+    }
+    Err(format!("{} is missing, and CI leaves nothing out", missing.join(", ")))
+}
+
+#[test]
+fn the_page_shows_what_the_program_does() {
+    let present = [("bash", has("bash", "--version")), ("curl", has("curl", "--version")), ("kcat", has("kcat", "-V"))];
+    let missing: Vec<&str> = present.iter().filter(|(_, present)| !present).map(|(tool, _)| *tool).collect();
+    may_leave_out(&missing, std::env::var_os("CI").is_some()).unwrap_or_else(|why| panic!("{why}"));
+    if missing.iter().any(|tool| *tool != "kcat") {
+        report(&format!("the whole page is left out, for want of {}", missing.join(", ")));
+        return;
+    }
+    let steps = page::parse(PAGE).unwrap_or_else(|fault| panic!("docs/WALKTHROUGH.md: {fault}"));
+    let mut walk = Walk::new(missing.is_empty());
+    for step in &steps {
+        if let Err(difference) = walk.take(step) {
+            let mut message = format!("{}\n\n{}\n", step.place(), step.commands);
+            let _ = write!(message, "{difference}\n\nthe program's last log lines:\n{}", walk.log());
+            panic!("{message}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_out_in_ci() {
+    assert!(may_leave_out(&["kcat"], true).expect_err("refused").contains("kcat"));
+    assert_eq!(may_leave_out(&[], true), Ok(()));
+    assert_eq!(may_leave_out(&["kcat"], false), Ok(()));
+}
