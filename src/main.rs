@@ -14,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let program: Program = settings::read();
     lifecycle::exit_code(lifecycle::block_on(async {
-        telemetry::install(&program.run.log)?;
+        telemetry::install(&program.run.log, "inventory")?;
         match &program.task {
             Some(Task::Seed(seed)) => seed::run(seed, &program.run).await,
             None => run(&program.run).await,

@@ -10,11 +10,14 @@ use shared::http::server;
 use shared::lifecycle::Shutdown;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
+use tracing::Instrument;
 use utoipa::openapi::OpenApi;
 
 use crate::config::Config;
 use crate::http::{self, Writes};
 use crate::log::{BROKER, BrokerWatch, CommandLog, ProducerDied};
+
+const SERVICE: &str = "command-service";
 
 /// The service, bound to its port and not serving yet.
 pub struct App {
@@ -33,7 +36,7 @@ impl App {
         let listener = server::bind(&config.host, config.port, "COMMAND_PORT").await?;
         let producer = Producer::open(&config.kafka, &config.topics.commands, Patience::Short)?;
         let log = CommandLog::new(producer.clone(), &config.topics.commands, config.ack_wait, config.applied);
-        let readiness = Readiness::new("command-service", &[BROKER]);
+        let readiness = Readiness::new(SERVICE, &[BROKER]);
         let broker = BrokerWatch::new(&log, readiness.clone());
         let (router, document) = http::router(readiness.clone(), Writes::new(log, config.query_base_url));
         Ok(Self { listener, router, document, readiness, producer, broker, drain: config.drain })
@@ -56,6 +59,11 @@ impl App {
 
     /// Serves until `shutdown`, lets requests end, then everything that was enqueued. `Err` if the producer died.
     pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
+        let span = tracing::info_span!("command", service = SERVICE);
+        self.serve(shutdown).instrument(span).await
+    }
+
+    async fn serve(self, shutdown: Shutdown) -> anyhow::Result<()> {
         let Self { listener, router, producer, broker, drain, .. } = self;
         let mut died = None;
         let began = {

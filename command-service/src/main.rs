@@ -15,7 +15,7 @@ fn main() -> ExitCode {
 
 async fn run() -> anyhow::Result<()> {
     let program: Program = settings::read();
-    telemetry::install(&program.log)?;
+    telemetry::install(&program.log, "command-service")?;
     let config = program.config()?;
     let shutdown = Shutdown::new();
     shutdown.begin_at_signal(config.drain)?;

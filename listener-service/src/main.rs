@@ -16,7 +16,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(program: Program) -> anyhow::Result<()> {
-    telemetry::install(&program.log)?;
+    telemetry::install(&program.log, "listener-service")?;
     let shutdown = Shutdown::new();
     shutdown.begin_at_signal(program.host.drain())?;
     program.sqlite.make_default_folder()?;

@@ -20,6 +20,7 @@ use crate::source::Source;
 
 /// Before this one, a writer and another process's checkpoint can race and lose commits (sqlite.org/wal.html).
 const OLDEST_SQLITE: i32 = 3_051_003;
+const SERVICE: &str = "query-service";
 
 /// A service that is bound to its port and does not run yet.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl App {
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         ensure!(rusqlite::version_number() >= OLDEST_SQLITE, "SQLite {} is too old", rusqlite::version());
         let listener = server::bind(&config.host, config.port, "QUERY_PORT").await?;
-        let readiness = Readiness::new("query-service", &["database"]);
+        let readiness = Readiness::new(SERVICE, &["database"]);
         let following = Arc::new(Following::new());
         let follower = Follower::new(config.sqlite_path.clone(), Arc::clone(&following), readiness.clone());
         let source = Source::new(&config.sqlite_path);
@@ -85,7 +86,8 @@ fn spawn(mut follower: Follower) -> anyhow::Result<oneshot::Receiver<End>> {
     std::thread::Builder::new()
         .name("follower".to_owned())
         .spawn(move || {
-            let _ = tell.send(follower.run());
+            let span = tracing::info_span!("follower", service = SERVICE);
+            let _ = tell.send(span.in_scope(|| follower.run()));
         })
         .context("cannot start the follower's thread")?;
     Ok(ended)

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
 }
 
 async fn serve(program: Program) -> anyhow::Result<()> {
-    telemetry::install(&program.log)?;
+    telemetry::install(&program.log, "query-service")?;
     let app = App::build(program.config()).await?;
     let shutdown = Shutdown::new();
     shutdown.begin_at_signal(program.host.drain())?;

@@ -4,6 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// What RFC 3339 can write, cut to what jiff can: it keeps a day at the end for time zones.
+const YEAR_0: i64 = -62_167_219_200_000;
+const YEAR_9999: i64 = 253_402_207_200_000;
+
 /// A moment, in milliseconds since 1970 UTC; written as RFC 3339 with milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -17,7 +21,7 @@ impl Timestamp {
 
     /// From milliseconds since 1970 UTC; what RFC 3339 cannot write is held to its bounds.
     pub fn from_millis(millis: i64) -> Self {
-        Self(millis.clamp(jiff::Timestamp::MIN.as_millisecond() + 1, jiff::Timestamp::MAX.as_millisecond()))
+        Self(millis.clamp(YEAR_0, YEAR_9999))
     }
 
     /// Milliseconds since 1970 UTC.
@@ -33,7 +37,7 @@ impl Timestamp {
 
     /// Reads RFC 3339; anything finer than a millisecond is cut off.
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>().ok().map(|moment| Self(moment.as_millisecond()))
+        text.parse::<jiff::Timestamp>().ok().map(|moment| Self::from_millis(moment.as_millisecond()))
     }
 }
 

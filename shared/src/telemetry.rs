@@ -1,17 +1,18 @@
 //! Logs: to standard error, JSON or text, with the ids of the span they are in.
 
+mod json;
+
 use std::io::{IsTerminal, Write};
 
+use json::Flat;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{Directive, LevelFilter};
+use tracing_subscriber::fmt::format::JsonFields;
 
 use crate::settings::{LogFormat, LogSettings, SettingsError};
 
-/// It tells of each migration with the path of its own source; `/monitoring/database` has the version.
-const QUIET: &str = "rusqlite_migration=warn";
-
-/// Installs the process's logger. Without `LOG_FORMAT`, a terminal gets text and everything else JSON.
-pub fn install(settings: &LogSettings) -> Result<(), SettingsError> {
+/// Installs the process's logger. `service` is what lines say that belong to no other. Without `LOG_FORMAT`, a terminal gets text and everything else JSON.
+pub fn install(settings: &LogSettings, service: &'static str) -> Result<(), SettingsError> {
     let filter = filter(&settings.log_level)?;
     let terminal = std::io::stderr().is_terminal();
     let format = settings.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
@@ -19,7 +20,7 @@ pub fn install(settings: &LogSettings) -> Result<(), SettingsError> {
     // A logger that is installed already stays: a second service in the same process logs through the first's.
     let _ = match format {
         LogFormat::Text => builder.with_ansi(terminal).with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
+        LogFormat::Json => builder.fmt_fields(JsonFields::new()).event_format(Flat { service }).try_init(),
     };
     Ok(())
 }
@@ -27,10 +28,10 @@ pub fn install(settings: &LogSettings) -> Result<(), SettingsError> {
 /// A level for everything, or `target=level,…` over `info`. A word alone that is no level would be taken for a target.
 fn filter(text: &str) -> Result<EnvFilter, SettingsError> {
     let refused = |error: &dyn std::fmt::Display| SettingsError::new("LOG_LEVEL", format!("{text:?}: {error}"));
+    let text = if text.trim().is_empty() { "info" } else { text };
     if !text.contains('=') {
         let level: LevelFilter = text.trim().parse().map_err(|error| refused(&error))?;
-        let quiet = QUIET.parse().expect("a directive");
-        return Ok(EnvFilter::default().add_directive(level.into()).add_directive(quiet));
+        return Ok(EnvFilter::default().add_directive(level.into()));
     }
     let mut filter = EnvFilter::default().add_directive(LevelFilter::INFO.into());
     for directive in text.split(',') {
@@ -58,10 +59,10 @@ mod tests {
 
     #[test]
     fn a_word_that_is_no_level_is_refused_and_not_taken_for_a_target() {
-        for right in ["error", "INFO", "debug", "off", "query_service=debug", "warn,kafka=trace"] {
+        for right in ["", "error", "INFO", "debug", "off", "query_service=debug", "warn,kafka=trace"] {
             assert!(filter(right).is_ok(), "{right}");
         }
-        for wrong in ["verbose", "", "kafka=loud", "info,verbose"] {
+        for wrong in ["verbose", "kafka=loud", "info,verbose"] {
             assert!(filter(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,0 +1,129 @@
+//! One JSON object a line, flat: what an operator filters by stands at the top, whether an event or its span has it.
+//!
+//! tracing-subscriber's own JSON nests what spans have, so that a request's id would stand in another place than a
+//! command's.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::{JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::clock::Timestamp;
+
+/// Fields of the `log` crate's bridge: where in a dependency's source a line was written.
+const BRIDGE: &str = "log.";
+
+#[derive(Debug)]
+pub(super) struct Flat {
+    /// Of lines that belong to no service in particular.
+    pub(super) service: &'static str,
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Flat {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, JsonFields>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut line = Map::new();
+        line.insert("timestamp".to_owned(), Timestamp::wall_clock().to_string().into());
+        line.insert("level".to_owned(), event.metadata().level().as_str().into());
+        line.insert("service".to_owned(), self.service.into());
+        line.insert("target".to_owned(), event.metadata().target().into());
+        for span in context.event_scope().into_iter().flat_map(tracing_subscriber::registry::Scope::from_root) {
+            let extensions = span.extensions();
+            let fields = extensions.get::<FormattedFields<JsonFields>>();
+            if let Some(Value::Object(fields)) = fields.and_then(|fields| serde_json::from_str(fields).ok()) {
+                line.extend(fields);
+            }
+        }
+        event.record(&mut Fields(&mut line));
+        writeln!(writer, "{}", Value::Object(line))
+    }
+}
+
+struct Fields<'a>(&'a mut Map<String, Value>);
+
+impl Fields<'_> {
+    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+        if field.name() == "log.target" {
+            self.0.insert("target".to_owned(), value.into());
+        } else if !field.name().starts_with(BRIDGE) {
+            self.0.insert(field.name().to_owned(), value.into());
+        }
+    }
+}
+
+impl Visit for Fields<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("nobody panicked").write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_span_has_stands_beside_what_its_event_has() {
+        let lines = Lines::default();
+        let made = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .fmt_fields(JsonFields::new())
+            .event_format(Flat { service: "inventory" })
+            .with_writer(move || made.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(n = 1, "alone");
+            let span = tracing::info_span!("request", service = "a-service", command_id = tracing::field::Empty);
+            span.record("command_id", "c");
+            span.in_scope(|| tracing::warn!(code = "X", "inside"));
+        });
+        let text = String::from_utf8(lines.0.lock().expect("nobody panicked").clone()).expect("text");
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!((&lines[0]["service"], &lines[0]["n"]), (&"inventory".into(), &1.into()));
+        assert_eq!((&lines[1]["service"], &lines[1]["command_id"]), (&"a-service".into(), &"c".into()));
+        assert_eq!((&lines[1]["code"], &lines[1]["message"]), (&"X".into(), &"inside".into()));
+    }
+}
