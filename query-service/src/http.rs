@@ -45,5 +45,5 @@ pub(crate) fn router(api: Api, readiness: Readiness) -> (Router, OpenApi) {
         .routes(routes!(outcome::outcome));
     let mut api = OpenApiRouter::new().nest("/api/v1", reading).with_state(api);
     docs::complete(api.get_openapi_mut());
-    shared::http::docs::complete("Inventory: query-service", DESCRIPTION, readiness, api)
+    shared::http::docs::complete("Inventory: reading", DESCRIPTION, readiness, api)
 }

@@ -1,6 +1,6 @@
 //! The OpenAPI document of a service, complete: what every answer can have is added here once, not at each route.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,6 +13,7 @@ use http::header;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::response::Response as Described;
+use utoipa::openapi::tag::Tag;
 use utoipa::openapi::{ContentBuilder, Info, ObjectBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Type};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -21,6 +22,9 @@ use utoipa_swagger_ui::Config;
 use super::context;
 use super::health::Readiness;
 use crate::problem::{PROBLEM_JSON, Problem, ProblemBody, ProblemCode};
+
+/// The tag of what every service has.
+const OPERATIONS: &str = "operations";
 
 /// Where the document is served.
 const DOCUMENT: &str = "/api-docs/openapi.json";
@@ -120,10 +124,17 @@ pub fn complete(title: &str, description: &str, readiness: Readiness, api: OpenA
     let mut nested = Vec::new();
     ProblemBody::schemas(&mut nested);
     schemas.extend(nested);
+    let mut tags = BTreeSet::new();
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
-        operations.into_iter().flatten().for_each(add_request_id);
+        for operation in operations.into_iter().flatten() {
+            add_request_id(operation);
+            tags.extend(operation.tags.iter().flatten().cloned());
+        }
     }
+    // What every service has comes last on the page.
+    tags.remove(OPERATIONS);
+    document.tags = Some(tags.into_iter().chain([OPERATIONS.to_owned()]).map(Tag::new).collect());
     let json = Bytes::from(document.to_json().expect("a document always serialises"));
     let router = router
         .route(DOCUMENT, get(async move || ([(header::CONTENT_TYPE, "application/json")], json)))

@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
@@ -30,58 +31,75 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Flat
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut line = Map::new();
-        line.insert("timestamp".to_owned(), Timestamp::wall_clock().to_string().into());
-        line.insert("level".to_owned(), event.metadata().level().as_str().into());
-        line.insert("service".to_owned(), self.service.into());
-        line.insert("target".to_owned(), event.metadata().target().into());
+        let mut line = Line(Vec::with_capacity(16));
+        line.put("timestamp", Timestamp::wall_clock().to_string());
+        line.put("level", event.metadata().level().as_str());
+        line.put("service", self.service);
+        line.put("message", "");
         for span in context.event_scope().into_iter().flat_map(tracing_subscriber::registry::Scope::from_root) {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<JsonFields>>();
             if let Some(Value::Object(fields)) = fields.and_then(|fields| serde_json::from_str(fields).ok()) {
-                line.extend(fields);
+                fields.into_iter().for_each(|(name, value)| line.put(&name, value));
             }
         }
-        event.record(&mut Fields(&mut line));
-        writeln!(writer, "{}", Value::Object(line))
+        line.put("target", event.metadata().target());
+        event.record(&mut line);
+        let line = serde_json::to_string(&line).map_err(|_| fmt::Error)?;
+        writeln!(writer, "{line}")
     }
 }
 
-struct Fields<'a>(&'a mut Map<String, Value>);
+/// In the order of reading; a later value takes an earlier one's place.
+struct Line(Vec<(String, Value)>);
 
-impl Fields<'_> {
-    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+impl Line {
+    fn put(&mut self, name: &str, value: impl Into<Value>) {
+        let value = value.into();
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, before)) => *before = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+    }
+
+    fn field(&mut self, field: &Field, value: impl Into<Value>) {
         if field.name() == "log.target" {
-            self.0.insert("target".to_owned(), value.into());
+            self.put("target", value);
         } else if !field.name().starts_with(BRIDGE) {
-            self.0.insert(field.name().to_owned(), value.into());
+            self.put(field.name(), value);
         }
     }
 }
 
-impl Visit for Fields<'_> {
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl Visit for Line {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value);
+        self.field(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value);
+        self.field(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
+        self.field(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value);
+        self.field(field, value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
+        self.field(field, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        self.field(field, format!("{value:?}"));
     }
 }
 
