@@ -77,9 +77,19 @@ impl Program {
 
     /// Ctrl-C; whether it ended well.
     pub(crate) fn interrupt(mut self) -> bool {
+        self.signal();
+        self.ended() == Some(0)
+    }
+
+    /// Ctrl-C.
+    pub(crate) fn signal(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
-        eventually_blocking(SOON, || self.child.try_wait().expect("ours")).success()
+    }
+
+    /// Waits until it has ended, and gives its exit code.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        eventually_blocking(SOON, || self.child.try_wait().expect("ours")).code()
     }
 }
 

@@ -1,9 +1,12 @@
 //! Starting and stopping: one command runs it, a second start goes on or refuses, settings say what is wrong.
 
+use std::io::Write;
 use std::process::Stdio;
 
+use testkit::poll::eventually;
+
 use crate::client::Shop;
-use crate::program::{Program, folder, inventory, run_to_end};
+use crate::program::{Program, SOON, folder, inventory, run_to_end};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_start_goes_on_with_the_same_data_although_the_log_is_new() {
@@ -32,6 +35,24 @@ async fn a_second_start_beside_a_running_one_refuses_and_says_who_holds_the_data
     assert_eq!(second.status.code(), Some(75), "{said}");
     assert!(said.contains("data/inventory.db is held by process"), "{said}");
     assert!(program.interrupt(), "the first is not disturbed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_does_not_wait_for_what_is_under_way() {
+    let (folder, _) = folder();
+    let mut program = Program::start(folder.path()).await;
+    let address = program.command.trim_start_matches("http://").to_owned();
+    let mut slow = std::net::TcpStream::connect(&address).expect("connected");
+    slow.write_all(
+        b"POST /api/v1/inventory/items HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+    )
+    .expect("begun");
+    // Answered on another connection, so the first one has been read too.
+    reqwest::get(format!("{}/health/live", program.command)).await.expect("answered");
+    program.signal();
+    eventually(SOON, async || std::net::TcpStream::connect(&address).is_err()).await;
+    program.signal();
+    assert_eq!(program.ended(), Some(130));
 }
 
 #[tokio::test(flavor = "multi_thread")]
