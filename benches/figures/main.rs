@@ -1,7 +1,7 @@
 //! Figures of the whole system, each beside a floor that was measured in the same run, one after the other, five times.
 //!
-//! `cargo bench --bench figures` prints medians and the spread. Everything shares the machine's cores with the load, so
-//! the ratios say more than the rates.
+//! `cargo bench --bench figures` prints medians and the spread; `-- --quick` measures once, `-- --fresh` only how soon a
+//! write can be read. Everything shares the machine's cores with the load, so the ratios say more than the rates.
 
 mod floors;
 mod http;
@@ -17,10 +17,13 @@ fn main() -> anyhow::Result<()> {
         Some(floors::STATIC) => return floors::serve_static(),
         _ => {}
     }
-    let quick = arguments.iter().any(|argument| argument == "--quick");
-    let repeats = if quick { 1 } else { REPEATS };
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let repeats = if has("--quick") { 1 } else { REPEATS };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        if has("--fresh") {
+            return rows::fresh(repeats).await;
+        }
         rows::accept(repeats).await?;
         rows::accept_durable(repeats).await?;
         rows::read(repeats).await?;

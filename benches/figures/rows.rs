@@ -155,6 +155,7 @@ pub(crate) async fn fresh(repeats: usize) -> anyhow::Result<()> {
     for with_token in [false, true] {
         let mut latencies = Histogram::<u64>::new(3)?;
         let mut accepts = Histogram::<u64>::new(3)?;
+        let mut delays = Histogram::<u64>::new(3)?;
         for repeat in 0..repeats {
             let start = Instant::now();
             let mut lanes = tokio::task::JoinSet::new();
@@ -166,16 +167,20 @@ pub(crate) async fn fresh(repeats: usize) -> anyhow::Result<()> {
                 for (accepted, readable) in lane.context("a lane panicked")?? {
                     accepts.record(accepted)?;
                     latencies.record(readable)?;
+                    delays.record(readable - accepted)?;
                 }
             }
         }
         let how = if with_token { "read with the token" } else { "polled without a token" };
+        let quantiles = |times: &Histogram<u64>| {
+            let at = |quantile| millis(times.value_at_quantile(quantile));
+            format!("p50 {:.1} ms, p99 {:.1} ms", at(0.5), at(0.99))
+        };
         println!(
-            "fresh: due → readable, {RATE} commands/s, {how}: p50 {:.1} ms, p99 {:.1} ms (due → 202: p50 {:.1} ms, p99 {:.1} ms; n = {})",
-            millis(latencies.value_at_quantile(0.5)),
-            millis(latencies.value_at_quantile(0.99)),
-            millis(accepts.value_at_quantile(0.5)),
-            millis(accepts.value_at_quantile(0.99)),
+            "fresh, {RATE} commands/s, {how}: 202 → readable {}; due → 202 {}; due → readable {} (n = {})",
+            quantiles(&delays),
+            quantiles(&accepts),
+            quantiles(&latencies),
             latencies.len(),
         );
     }
