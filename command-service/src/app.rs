@@ -11,7 +11,6 @@ use shared::lifecycle::Shutdown;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tracing::Instrument;
-use utoipa::openapi::OpenApi;
 
 use crate::config::Config;
 use crate::http::{self, Writes};
@@ -23,7 +22,6 @@ const SERVICE: &str = "command-service";
 pub struct App {
     listener: TcpListener,
     router: Router,
-    document: OpenApi,
     readiness: Readiness,
     producer: Producer,
     broker: BrokerWatch,
@@ -38,8 +36,8 @@ impl App {
         let log = CommandLog::new(producer.clone(), &config.topics.commands, config.ack_wait, config.applied);
         let readiness = Readiness::new(SERVICE, &[BROKER]);
         let broker = BrokerWatch::new(&log, readiness.clone());
-        let (router, document) = http::router(readiness.clone(), Writes::new(log, config.query_base_url));
-        Ok(Self { listener, router, document, readiness, producer, broker, drain: config.drain })
+        let (router, _) = http::router(readiness.clone(), Writes::new(log, config.query_base_url));
+        Ok(Self { listener, router, readiness, producer, broker, drain: config.drain })
     }
 
     /// Whether it is ready.
@@ -50,11 +48,6 @@ impl App {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         server::local_address(&self.listener)
-    }
-
-    /// The OpenAPI document that it serves.
-    pub fn document(&self) -> &OpenApi {
-        &self.document
     }
 
     /// Serves until `shutdown`, lets requests end, then everything that was enqueued. `Err` if the producer died.

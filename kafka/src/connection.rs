@@ -44,6 +44,9 @@ pub enum KafkaError {
         /// What is wrong.
         detail: String,
     },
+    /// The system starts no more threads.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
     /// The thread of the embedded broker ended.
     #[error("the embedded broker has ended")]
     EmbeddedBrokerEnded,

@@ -44,7 +44,7 @@ impl EmbeddedBroker {
                     obey(&cluster, &inbox);
                 }
             })
-            .map_err(|_| KafkaError::EmbeddedBrokerEnded)?;
+            .map_err(KafkaError::Thread)?;
         let brokers = start.recv().map_err(|_| KafkaError::EmbeddedBrokerEnded)?.map_err(KafkaError::Client)?;
         let connection = Connection::embedded(brokers, LogId::new_embedded());
         Ok(Self { connection, orders: Some(orders), thread: Some(thread) })

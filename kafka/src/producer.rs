@@ -237,7 +237,7 @@ impl Producer {
 
     /// Why this client cannot go on, if it cannot: only a new one can.
     pub fn fatal_error(&self) -> Option<String> {
-        self.inner.client.client().fatal_error().map(|(code, reason)| format!("fatal error {code}: {reason}"))
+        self.inner.fatal_error()
     }
 
     /// Waits until everything enqueued has its report, at most `timeout`; blocks.
@@ -262,18 +262,18 @@ impl Producer {
                 }
             }
         };
-        std::thread::Builder::new()
-            .name("kafka-look".to_owned())
-            .spawn(looking)
-            .map(|_| ())
-            .map_err(|error| KafkaError::Topic { topic: "none".to_owned(), detail: error.to_string() })
+        std::thread::Builder::new().name("kafka-look".to_owned()).spawn(looking).map(drop).map_err(KafkaError::Thread)
     }
 }
 
 impl Inner {
+    fn fatal_error(&self) -> Option<String> {
+        self.client.client().fatal_error().map(|(code, reason)| format!("fatal error {code}: {reason}"))
+    }
+
     fn look(&self, topic: &str) -> BrokerState {
-        if let Some((code, reason)) = self.client.client().fatal_error() {
-            return BrokerState::Down(format!("fatal error {code}: {reason}"));
+        if let Some(reason) = self.fatal_error() {
+            return BrokerState::Down(reason);
         }
         match self.client.client().fetch_metadata(Some(topic), LOOK_TIMEOUT) {
             Ok(metadata) => match metadata.topics().iter().find(|t| t.name() == topic) {
