@@ -12,6 +12,7 @@ pub mod message;
 pub mod outcome;
 pub mod problem;
 pub mod quantity;
+pub mod read_model;
 pub mod search;
 pub mod settings;
 pub mod telemetry;

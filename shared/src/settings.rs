@@ -2,6 +2,7 @@
 //!
 //! They are read once, at the start. What is wrong exits with 64 and names the variable.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -126,6 +127,64 @@ impl KafkaSettings {
                 None => Err(SettingsError::new("KAFKA_PROPERTIES", "must be name=value, separated by commas")),
             })
             .collect()
+    }
+}
+
+/// How to reach the Redis that holds the read model. Not `Debug`: it has a password.
+#[derive(Clone, Args)]
+pub struct RedisSettings {
+    /// The host of the Redis that holds the read model; without it there is none.
+    #[arg(long, env = "REDIS_HOST")]
+    pub redis_host: Option<String>,
+
+    /// Its port.
+    #[arg(long, env = "REDIS_PORT", default_value_t = 6379)]
+    pub redis_port: u16,
+
+    /// Its password.
+    #[arg(long, env = "REDIS_PASSWORD", hide_env_values = true)]
+    pub redis_password: Option<String>,
+
+    /// The number of its database.
+    #[arg(long, env = "REDIS_DB", default_value_t = 0, value_parser = clap::value_parser!(u16))]
+    pub redis_db: u16,
+}
+
+impl RedisSettings {
+    /// Where it is; none if there is no Redis to be used. An empty value is none, too: compose files write it so.
+    pub fn address(&self) -> Option<RedisAddress> {
+        let present = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        Some(RedisAddress {
+            host: present(&self.redis_host)?,
+            port: self.redis_port,
+            password: present(&self.redis_password),
+            database: i64::from(self.redis_db),
+        })
+    }
+}
+
+/// One database of one Redis.
+#[derive(Clone)]
+pub struct RedisAddress {
+    /// Its host.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Its password, if it wants one.
+    pub password: Option<String>,
+    /// The number of the database.
+    pub database: i64,
+}
+
+impl fmt::Debug for RedisAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for RedisAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}/{}", self.host, self.port, self.database)
     }
 }
 

@@ -1,8 +1,10 @@
 //! What the tests of all crates share.
 //!
 //! [`contract`] speaks HTTP and holds every answer to the service's own OpenAPI document; [`checker`] holds a database
-//! to the invariants of the system; [`poll`] waits for something, bounded. Each is shown to catch what it is for.
+//! to the invariants of the system; [`poll`] waits for something, bounded; [`redis_server`] is a real Redis. Each
+//! checker is shown to catch what it is for.
 
 pub mod checker;
 pub mod contract;
 pub mod poll;
+pub mod redis_server;

@@ -1,0 +1,124 @@
+//! A real Redis for one test, as a process on a free port, without persistence unless the test asks for it.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use shared::settings::RedisAddress;
+
+use crate::poll::eventually_blocking;
+
+const PROGRAM: &str = "redis-server";
+const SOON: Duration = Duration::from_secs(10);
+
+/// A Redis that ends with the test.
+#[derive(Debug)]
+pub struct RedisServer {
+    child: Child,
+    port: u16,
+    folder: tempfile::TempDir,
+    options: Vec<String>,
+}
+
+impl RedisServer {
+    /// Starts one, with options as on its command line. `None` without `redis-server` on the PATH, after saying that
+    /// `test` is left out; with `CI` set that is a failure.
+    pub fn start(test: &str, options: &[&str]) -> Option<Self> {
+        if let Err(error) = Command::new(PROGRAM).arg("--version").stdout(Stdio::null()).status() {
+            assert!(std::env::var_os("CI").is_none(), "{test}: {PROGRAM}: {error}, and CI leaves nothing out");
+            // To standard error itself: what goes through `eprintln!` is shown only when a test fails.
+            let _ = writeln!(std::io::stderr(), "{test} is left out, for want of {PROGRAM} on the PATH: {error}");
+            return None;
+        }
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = free.local_addr().expect("an address").port();
+        drop(free);
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        let mut server = Self { child: spawn(port, folder.path(), &options), port, folder, options };
+        server.wait();
+        Some(server)
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> RedisAddress {
+        RedisAddress { host: "127.0.0.1".to_owned(), port: self.port, password: None, database: 0 }
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A connection of the test's own.
+    pub fn connect(&self) -> redis::RedisResult<redis::Connection> {
+        redis::Client::open(("127.0.0.1", self.port))?.get_connection_with_timeout(Duration::from_secs(5))
+    }
+
+    /// One command, and its answer.
+    pub fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut connection = self.connect().expect("it answers");
+        let mut command = redis::cmd(words[0]);
+        for word in &words[1..] {
+            command.arg(*word);
+        }
+        command.query(&mut connection).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// SIGSTOP: connections stay open, and nothing is answered.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// SIGKILL; nothing listens on its port afterwards.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("waited");
+    }
+
+    /// After [`Self::kill`]: on the same port and folder, so that a dump in it is read.
+    pub fn start_again(&mut self) {
+        self.child = spawn(self.port, self.folder.path(), &self.options);
+        self.wait();
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
+    }
+
+    fn wait(&mut self) {
+        eventually_blocking(SOON, || {
+            if let Some(status) = self.child.try_wait().expect("ours") {
+                return Err(format!("{PROGRAM} ended with {status}"));
+            }
+            let mut connection = self.connect().map_err(|error| error.to_string())?;
+            redis::cmd("PING").query::<String>(&mut connection).map_err(|error| error.to_string())
+        });
+    }
+}
+
+fn spawn(port: u16, folder: &std::path::Path, options: &Vec<String>) -> Child {
+    Command::new(PROGRAM)
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"])
+        .args(options)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("redis-server starts")
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
