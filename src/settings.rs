@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use command_service::CommandSettings;
 use listener_service::config::ListenerSettings;
 use query_service::config::ReadSettings;
-use shared::settings::{HostSettings, KafkaSettings, LogSettings, RetentionSettings, SqliteSettings};
+use shared::settings::{HostSettings, KafkaSettings, LogSettings, RedisSettings, RetentionSettings, SqliteSettings};
 
 /// Inventory for a retail chain: the write API, the read API and the single writer in one process. Without
 /// `KAFKA_BROKERS` the broker is embedded; data is in SQLite.
@@ -53,6 +53,9 @@ pub struct RunSettings {
     /// The database.
     #[command(flatten)]
     pub sqlite: SqliteSettings,
+    /// The read model.
+    #[command(flatten)]
+    pub redis: RedisSettings,
     /// The retention.
     #[command(flatten)]
     pub retention: RetentionSettings,

@@ -40,7 +40,8 @@ impl Trio {
             kafka: &settings.kafka,
         };
         let listener = listener_service::app::App::build(groups.config(connection.clone(), WhenHeld::Refuse)).await?;
-        let query = settings.reads.config(&settings.host, settings.sqlite.sqlite_path.clone(), &settings.retention);
+        let path = Some(settings.sqlite.sqlite_path.clone());
+        let query = settings.reads.config(&settings.host, path, &settings.redis, &settings.retention);
         let query = query_service::App::build(query).await?;
         let mut command =
             command_service::Config::new(&settings.host, &settings.kafka.topics, &settings.command, connection.clone());

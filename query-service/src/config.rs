@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
-use shared::settings::{HostSettings, LogSettings, RetentionSettings};
+use shared::settings::{HostSettings, LogSettings, RedisAddress, RedisSettings, RetentionSettings, SettingsError};
 
 /// Everything that [`crate::App`] needs to know.
 #[derive(Debug, Clone)]
@@ -13,8 +13,10 @@ pub struct Config {
     pub host: String,
     /// The port to listen on; 0 for any free one.
     pub port: u16,
-    /// The database that a listener-service writes; it need not exist yet.
-    pub sqlite_path: PathBuf,
+    /// The database that a listener-service writes; it need not exist yet. Without it Redis is all there is to read.
+    pub sqlite_path: Option<PathBuf>,
+    /// The Redis that holds the read model; it need not be there yet.
+    pub redis: Option<RedisAddress>,
     /// The longest that an entry stays in memory.
     pub cache_ttl: Duration,
     /// The most items in memory.
@@ -47,11 +49,18 @@ pub struct ReadSettings {
 
 impl ReadSettings {
     /// Together with what other groups of settings say.
-    pub fn config(&self, host: &HostSettings, sqlite_path: PathBuf, retention: &RetentionSettings) -> Config {
+    pub fn config(
+        &self,
+        host: &HostSettings,
+        sqlite_path: Option<PathBuf>,
+        redis: &RedisSettings,
+        retention: &RetentionSettings,
+    ) -> Config {
         Config {
             host: host.host.clone(),
             port: self.query_port,
             sqlite_path,
+            redis: redis.address(),
             cache_ttl: Duration::from_secs(self.cache_ttl_seconds),
             cache_capacity: self.cache_capacity,
             read_wait: Duration::from_millis(self.read_wait_ms),
@@ -61,7 +70,7 @@ impl ReadSettings {
 }
 
 /// query-service: the read API of the inventory.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "query-service", version)]
 pub struct Program {
     /// Where to listen.
@@ -80,15 +89,26 @@ pub struct Program {
     #[command(flatten)]
     pub retention: RetentionSettings,
 
-    /// The database file that listener-service writes, on this host. Required; it need not exist yet.
+    /// The read model.
+    #[command(flatten)]
+    pub redis: RedisSettings,
+
+    /// The database file that listener-service writes, on this host; it need not exist yet. Without it, everything is
+    /// read from Redis.
     #[arg(long, env = "SQLITE_PATH")]
-    pub sqlite_path: PathBuf,
+    pub sqlite_path: Option<PathBuf>,
 }
 
 impl Program {
     /// What the settings say.
-    pub fn config(&self) -> Config {
-        self.reads.config(&self.host, self.sqlite_path.clone(), &self.retention)
+    pub fn config(&self) -> Result<Config, SettingsError> {
+        // An empty path is none, as compose files write it.
+        let sqlite_path = self.sqlite_path.clone().filter(|path| !path.as_os_str().is_empty());
+        let config = self.reads.config(&self.host, sqlite_path, &self.redis, &self.retention);
+        if config.sqlite_path.is_none() && config.redis.is_none() {
+            return Err(SettingsError::new("SQLITE_PATH", "is required, or REDIS_HOST: there is nothing to read from"));
+        }
+        Ok(config)
     }
 }
 
@@ -97,15 +117,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_database_path_is_refused_by_name() {
-        let error = Program::try_parse_from(["query-service"]).expect_err("no path").to_string();
-        assert!(error.contains("SQLITE_PATH"), "{error}");
+    fn without_anything_to_read_from_both_variables_are_named() {
+        for arguments in [&["query-service"][..], &["query-service", "--sqlite-path", "", "--redis-host", ""]] {
+            let error = Program::parse_from(arguments).config().expect_err("nothing to read from").to_string();
+            assert!(error.contains("SQLITE_PATH") && error.contains("REDIS_HOST"), "{error}");
+        }
+        assert!(Program::parse_from(["query-service", "--redis-host", "r"]).config().is_ok());
     }
 
     #[test]
     fn defaults_are_those_of_the_contract() {
-        let config = Program::parse_from(["query-service", "--sqlite-path", "x.db"]).config();
+        let config = Program::parse_from(["query-service", "--sqlite-path", "x.db"]).config().expect("enough");
         assert_eq!((config.port, config.cache_capacity), (8081, 100_000));
         assert_eq!((config.cache_ttl.as_secs(), config.read_wait.as_millis()), (300, 2000));
+        assert!(config.redis.is_none());
     }
 }

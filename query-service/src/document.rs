@@ -1,34 +1,12 @@
-//! What one read of an item finds, and the two views of it that clients get.
+//! The views of an item that clients get, wherever it was read.
 
 use serde::Serialize;
 use shared::clock::Timestamp;
 use shared::etag::ETag;
 use shared::id::ItemId;
+use shared::read_model::{StoredItem, StoredLevel};
 use shared::text::StoreId;
 use utoipa::ToSchema;
-
-/// An item with its stock levels, read in one transaction.
-#[derive(Debug, Clone)]
-pub(crate) struct Document {
-    pub(crate) id: ItemId,
-    pub(crate) sku: String,
-    pub(crate) name: String,
-    pub(crate) description: Option<String>,
-    pub(crate) version: u64,
-    pub(crate) created_at: Timestamp,
-    pub(crate) updated_at: Timestamp,
-    pub(crate) levels: Vec<Level>,
-}
-
-/// The stock of an item at one store.
-#[derive(Debug, Clone)]
-pub(crate) struct Level {
-    pub(crate) store_id: String,
-    pub(crate) quantity: i64,
-    pub(crate) reserved: i64,
-    pub(crate) version: u64,
-    pub(crate) updated_at: Timestamp,
-}
 
 /// An item, its stock summed over all stores.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -91,42 +69,44 @@ pub(crate) struct LevelView {
     updated_at: Timestamp,
 }
 
-impl Document {
+impl ItemView {
     /// The item as clients see it, and its tag.
-    pub(crate) fn item(&self) -> (ItemView, ETag) {
-        let sum = |part: fn(&Level) -> i64| self.levels.iter().map(part).sum::<i64>();
+    pub(crate) fn of(item: &StoredItem) -> (Self, ETag) {
+        let sum = |part: fn(&StoredLevel) -> i64| item.levels.iter().map(part).sum::<i64>();
         let (quantity, reserved) = (sum(|level| level.quantity), sum(|level| level.reserved));
-        let updated_at = self.levels.iter().map(|level| level.updated_at).fold(self.updated_at, Timestamp::max);
-        let view = ItemView {
-            id: self.id,
-            sku: self.sku.clone(),
-            name: self.name.clone(),
-            description: self.description.clone(),
+        let updated_at = item.levels.iter().map(|level| level.updated_at).fold(item.updated_at, Timestamp::max);
+        let view = Self {
+            id: item.id,
+            sku: item.sku.clone(),
+            name: item.name.clone(),
+            description: item.description.clone(),
             quantity,
             reserved,
             available: quantity - reserved,
-            version: self.version,
-            created_at: self.created_at,
+            version: item.version,
+            created_at: item.created_at,
             updated_at,
         };
-        let stock = self.levels.iter().map(|level| level.version).sum();
-        (view, ETag::Item { version: self.version, stock })
+        let stock = item.levels.iter().map(|level| level.version).sum();
+        (view, ETag::Item { version: item.version, stock })
     }
+}
 
+impl LevelView {
     /// The level at a store as clients see it, and its tag; zeros and version 0 if nothing was ever there.
-    pub(crate) fn level(&self, store: &StoreId) -> (LevelView, ETag) {
-        let found = self.levels.iter().find(|level| level.store_id == store.as_str());
+    pub(crate) fn of(item: &StoredItem, store: &StoreId) -> (Self, ETag) {
+        let found = item.levels.iter().find(|level| level.store_id == store.as_str());
         let (quantity, reserved) = found.map_or((0, 0), |level| (level.quantity, level.reserved));
         let version = found.map_or(0, |level| level.version);
-        let view = LevelView {
-            item_id: self.id,
-            sku: self.sku.clone(),
+        let view = Self {
+            item_id: item.id,
+            sku: item.sku.clone(),
             store_id: store.as_str().to_owned(),
             quantity,
             reserved,
             available: quantity - reserved,
             version,
-            updated_at: found.map_or(self.updated_at, |level| level.updated_at),
+            updated_at: found.map_or(item.updated_at, |level| level.updated_at),
         };
         (view, ETag::Stock { version })
     }
@@ -151,9 +131,9 @@ pub(crate) struct PageView {
 }
 
 impl PageView {
-    /// The documents are those of the page, in order.
-    pub(crate) fn of(documents: &[Document], page: u32, page_size: u32, total: u64) -> Self {
-        let items = documents.iter().map(|document| document.item().0).collect();
+    /// The items are those of the page, in order.
+    pub(crate) fn of(items: &[StoredItem], page: u32, page_size: u32, total: u64) -> Self {
+        let items = items.iter().map(|item| ItemView::of(item).0).collect();
         Self { items, page, page_size, total, total_pages: total.div_ceil(u64::from(page_size)) }
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use shared::http::health::{Condition, Readiness};
 
-use crate::following::{Applied, Following};
+use crate::following::{Applied, FollowError, Following};
 use crate::{query, source};
 
 /// Between two looks, unless a reader cannot wait: the delay until a write is followed, against the looks at rest.
@@ -23,7 +23,7 @@ const CHUNK: u32 = 4096;
 /// How often to see whether the path still names the file that is open.
 const FILE_CHECK: Duration = Duration::from_secs(1);
 /// The dependency's name on `/health/ready`.
-const DATABASE: &str = "database";
+pub(crate) const DATABASE: &str = "database";
 
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,15 +34,6 @@ pub(crate) enum Step {
     Idle,
     /// The database cannot be read; readiness says why.
     Unreachable,
-}
-
-/// The process cannot go on: what it holds in memory and what it would read are not of one history.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FollowError {
-    #[error("the database file was replaced by another one (a restore?); start again to read it")]
-    Replaced,
-    #[error("the journal went back from sequence {seen} to {found} (a restore?); start again to read it")]
-    WentBack { seen: u64, found: u64 },
 }
 
 /// The follower; one a process.
@@ -159,7 +150,7 @@ impl Follower {
             }
         }
         // Those who wait are woken last: what they look up is then followed already and can be told at once.
-        self.following.publish(Applied { sequence: last, logs }, woken);
+        self.following.publish(Applied { sequence: last, logs }, &woken);
         Ok(last)
     }
 

@@ -1,11 +1,13 @@
-//! The read API: memory first, then SQLite, read-only.
+//! The read API: Redis first, then memory, then SQLite, read-only; on a host without the database file, Redis alone.
 //!
-//! A `follower` reads the journal as it grows and tells `following` what changed; `cache` keeps documents that are
-//! valid only while nothing newer was told of their key; `model` puts the sources in order; `http` answers.
+//! A `follower` reads the journal as it grows, or `announcements` hears of it, and tells `following` what changed;
+//! `cache` keeps documents that are valid only while nothing newer was told of their key; `model` puts the sources
+//! (`redis_model`, `cache`, `source`) in order; `http` answers.
 
 pub mod app;
 pub mod config;
 
+mod announcements;
 mod cache;
 mod document;
 mod follower;
@@ -13,6 +15,7 @@ mod following;
 mod http;
 mod model;
 mod query;
+mod redis_model;
 mod source;
 
 pub use app::App;

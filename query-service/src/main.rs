@@ -1,4 +1,5 @@
-//! query-service alone: one process that reads the database of a listener-service on the same host.
+//! query-service alone: one process that reads the model in Redis, the database of a listener-service on the same
+//! host, or both.
 
 use std::process::ExitCode;
 
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
 
 async fn serve(program: Program) -> anyhow::Result<()> {
     telemetry::install(&program.log, "query-service")?;
-    let app = App::build(program.config()).await?;
+    let app = App::build(program.config()?).await?;
     let shutdown = Shutdown::new();
     shutdown.begin_at_signal(program.host.drain())?;
     telemetry::announce_service("query", app.address());

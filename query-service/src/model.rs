@@ -1,33 +1,43 @@
-//! The sources in order: memory where it is believed, else the database, and memory again, marked stale, if that fails.
+//! The sources in order: Redis, memory where it is believed, the database; and memory again, marked stale, if the
+//! database is there and fails. Each may be missing, but not all that hold the truth: Redis or the database.
 //!
-//! What is read from the database is settled (floors cover it) before it is kept or shown; so a key never goes back.
+//! Two rules make the sources one. What is shown raises the floor of its key, or floors cover it already; and nothing
+//! below the floor of its key, or below an outcome that was told, is shown. So no key goes back, wherever it is read.
+
+mod items;
+mod outcomes;
+mod pages;
+pub(crate) mod watch;
+
+pub(crate) use outcomes::Absence;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rusqlite::Connection;
-use shared::id::{CommandId, ItemId};
+use shared::id::ItemId;
 use shared::problem::{Problem, ProblemCode};
+use shared::read_model::State;
+use tokio::sync::Notify;
 
-use crate::cache::entry::{Entry, written};
-use crate::cache::{Memory, Missing};
+use crate::cache::Memory;
+use crate::cache::entry::Entry;
 use crate::config::Config;
-use crate::document::{Document, PageView};
-use crate::following::Following;
+use crate::following::{Following, LIST_AGE};
 use crate::query::lists::ListRequest;
-use crate::query::outcomes::Outcome;
-use crate::query::{documents, lists, outcomes};
+use crate::redis_model::{Miss, RedisModel};
 use crate::source::{Loaded, Source, SourceError, Stamp};
 
-/// A list may be this old, counted from when its load began.
-const PAGE_AGE: Duration = Duration::from_secs(1);
-/// As in [`crate::cache`]: rounds of a cart whose documents were overtaken while they were read.
+/// As in [`crate::cache`]: rounds of reads that were overtaken while they were made.
 const ROUNDS: usize = 4;
+/// How long a read waits until a model that was filled anew is known to be of the history followed here.
+const BELIEF_WAIT: Duration = Duration::from_millis(20);
 
 /// Where an answer comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
+    Redis,
     Memory,
     Database,
 }
@@ -37,7 +47,7 @@ pub(crate) enum Origin {
 pub(crate) struct Found<T> {
     pub(crate) value: T,
     pub(crate) origin: Origin,
-    /// The database cannot be read, so something newer may exist.
+    /// The source cannot be read, so something newer may exist.
     pub(crate) is_stale: bool,
 }
 
@@ -46,8 +56,10 @@ pub(crate) struct Found<T> {
 pub(crate) enum ReadError {
     #[error("there is no such item")]
     NotFound,
-    #[error("the database cannot be read now")]
+    #[error("the source cannot be read now")]
     Unavailable(#[source] SourceError),
+    #[error("this cannot be answered without the database")]
+    NeedsDatabase(&'static str),
 }
 
 type Kept = Arc<Loaded<Entry>>;
@@ -55,165 +67,88 @@ type Kept = Arc<Loaded<Entry>>;
 /// Everything that this service can be asked for.
 #[derive(Debug)]
 pub(crate) struct ReadModel {
-    source: Source,
+    redis: Option<Arc<RedisModel>>,
+    database: Option<Source>,
     pub(crate) following: Arc<Following>,
+    /// Tells the follower of announcements that the model is of another generation than it knows.
+    surprise: Arc<Notify>,
     items: Memory<ItemId, Entry>,
     pages: Memory<ListRequest, Bytes>,
 }
 
+/// What a model reads from; at least one of the two.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    pub(crate) redis: Option<Arc<RedisModel>>,
+    pub(crate) database: Option<Source>,
+}
+
 impl ReadModel {
     /// Nothing in memory yet.
-    pub(crate) fn new(source: Source, following: Arc<Following>, config: &Config) -> Self {
+    pub(crate) fn new(sources: Sources, following: Arc<Following>, surprise: Arc<Notify>, config: &Config) -> Self {
         let items = Memory::of_items(config.cache_capacity, config.cache_ttl);
-        Self { source, following, items, pages: Memory::of_pages(PAGE_AGE) }
+        let Sources { redis, database } = sources;
+        Self { redis, database, following, surprise, items, pages: Memory::of_pages(LIST_AGE) }
     }
 
-    /// One item with its levels.
-    pub(crate) async fn item(&self, id: ItemId) -> Result<Found<Kept>, ReadError> {
-        let kept = self.kept(id).await;
-        let is_believed = self.following.is_believed();
-        if let Some(kept) = &kept
-            && is_believed
-        {
-            return Ok(Found::in_memory(Arc::clone(kept)));
+    /// Whether a state of the model in Redis is of the history that is followed here.
+    async fn is_of_ours(&self, state: &State) -> bool {
+        let mut generation = self.following.generation();
+        if *generation.borrow_and_update() == Some(state.generation) {
+            return true;
         }
+        if self.database.is_some() {
+            // Whoever watches the model compares it with the database; meanwhile that is read.
+            return false;
+        }
+        self.surprise.notify_one();
+        let believed = generation.wait_for(|believed| *believed == Some(state.generation));
+        tokio::time::timeout(BELIEF_WAIT, believed).await.is_ok_and(|believed| believed.is_ok())
+    }
+
+    /// Whether what Redis or, without it, memory has may be out of date although nobody knows of anything newer.
+    fn is_stale(&self) -> bool {
+        self.database.is_none() && !self.following.is_current()
+    }
+
+    /// What no source holds, but follows from how far the one that is followed has come.
+    pub(crate) fn as_told<T>(&self, value: T) -> Found<T> {
+        let origin = if self.database.is_some() { Origin::Database } else { Origin::Redis };
+        Found { value, origin, is_stale: self.is_stale() }
+    }
+
+    fn in_redis<T>(&self, value: T) -> Found<T> {
+        Found { value, origin: Origin::Redis, is_stale: self.is_stale() }
+    }
+
+    /// Reads the present in the database, and settles it.
+    async fn fresh<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<Loaded<T>, SourceError> {
+        let Some(database) = &self.database else { return Err(Miss::Unreachable.into()) };
+        // The follower tries again all the time; requests need not each wait for a connection to fail.
         if !self.following.is_reachable() {
-            let stale = kept.and_then(|kept| self.as_stale(kept));
-            return stale.map(Found::stale).ok_or_else(|| ReadError::Unavailable(unreachable()));
+            return Err(unreachable());
         }
-        // Without a follower that looks, only what was read after the request began is known to be the present.
-        let not_before = (!is_believed).then(Instant::now);
-        let holds = |stamp: &Stamp| self.is_above_floor(id, stamp) && not_before.is_none_or(|time| stamp.began >= time);
-        match self.items.load(&id, || self.load(id), holds).await {
-            Ok(loaded) => Ok(Found::in_database(loaded)),
-            Err(Missing::Nothing(_)) => Err(ReadError::NotFound),
-            Err(Missing::Failed(error)) => {
-                kept.and_then(|kept| self.as_stale(kept)).map(Found::stale).ok_or(ReadError::Unavailable(error))
-            }
-        }
-    }
-
-    /// Several items, in their order; what memory does not have is read in one transaction.
-    pub(crate) async fn items(&self, ids: &[ItemId]) -> Result<Found<Vec<Option<Kept>>>, ReadError> {
-        let mut found = Vec::with_capacity(ids.len());
-        for &id in ids {
-            found.push(self.kept(id).await);
-        }
-        let is_believed = self.following.is_believed();
-        let wanted = |index: &usize| !is_believed || found[*index].is_none();
-        let mut wanted: Vec<usize> = (0..ids.len()).filter(wanted).collect();
-        let origin = if wanted.is_empty() { Origin::Memory } else { Origin::Database };
-        for _ in 0..ROUNDS {
-            if wanted.is_empty() {
-                break;
-            }
-            let loaded = match self.load_several(wanted.iter().map(|&index| ids[index]).collect()).await {
-                Ok(loaded) => loaded,
-                Err(error) => return self.several_stale(found).ok_or(ReadError::Unavailable(error)),
-            };
-            let stamp = loaded.stamp;
-            for (&index, entry) in wanted.iter().zip(loaded.value) {
-                found[index] = entry.map(|value| Arc::new(Loaded { stamp, value }));
-            }
-            wanted.retain(|&index| !self.is_above_floor(ids[index], &stamp));
-        }
-        for (&id, kept) in ids.iter().zip(&found) {
-            if let (Some(kept), Origin::Database) = (kept, origin) {
-                self.items.keep(id, Arc::clone(kept)).await;
-            }
-        }
-        Ok(Found { value: found, origin, is_stale: false })
-    }
-
-    /// A page of the catalogue, as JSON. One that was read within the last second will do, unless an outcome told of
-    /// something newer, or the client has just waited for a write (`must_be_new`).
-    pub(crate) async fn page(&self, request: &ListRequest, must_be_new: bool) -> Result<Found<Bytes>, ReadError> {
-        let now = Instant::now();
-        let oldest = if must_be_new { now } else { now.checked_sub(PAGE_AGE).unwrap_or(now) };
-        let holds = |stamp: &Stamp| stamp.began >= oldest && stamp.sequence >= self.following.told();
-        if let Some(kept) = self.pages.kept(request).await.filter(|kept| holds(&kept.stamp)) {
-            return Ok(Found::in_memory(kept.value.clone()));
-        }
-        match self.pages.load(request, || self.load_page(request.clone()), holds).await {
-            Ok(loaded) => Ok(Found::in_database(loaded.value.clone())),
-            Err(Missing::Nothing(_)) => Err(ReadError::NotFound),
-            Err(Missing::Failed(error)) => Err(ReadError::Unavailable(error)),
-        }
-    }
-
-    /// The final outcome of a command. Once it is returned, no read of this process is older than it.
-    pub(crate) async fn outcome(&self, command: CommandId) -> Result<Option<Outcome>, ReadError> {
-        let loaded = self.fresh(move |connection| outcomes::outcome(connection, command)).await;
-        let outcome = loaded.map_err(ReadError::Unavailable)?.value;
-        if let Some(outcome) = &outcome {
-            self.following.tell(outcome.sequence);
-        }
-        Ok(outcome)
-    }
-
-    async fn kept(&self, id: ItemId) -> Option<Kept> {
-        self.items.kept(&id).await.filter(|kept| self.is_above_floor(id, &kept.stamp))
+        let loaded = database.read(read).await?;
+        self.following.settle(loaded.stamp.sequence).await;
+        Ok(loaded)
     }
 
     fn is_above_floor(&self, id: ItemId, stamp: &Stamp) -> bool {
         stamp.sequence >= self.following.floors.of(id)
     }
-
-    /// What may be shown, marked, while the database cannot be read. Relied on: floors were raised for all that was
-    /// followed, so it is not older than anything that was shown of its key; and an outcome that was told is either
-    /// followed or older than it.
-    fn as_stale(&self, kept: Kept) -> Option<Kept> {
-        let told = self.following.told();
-        (self.following.sequence() >= told || kept.stamp.sequence >= told).then_some(kept)
-    }
-
-    fn several_stale(&self, found: Vec<Option<Kept>>) -> Option<Found<Vec<Option<Kept>>>> {
-        let all: Option<Vec<_>> = found.into_iter().map(|kept| self.as_stale(kept?).map(Some)).collect();
-        all.map(Found::stale)
-    }
-
-    async fn load(&self, id: ItemId) -> Result<Loaded<Entry>, Missing> {
-        let read = move |connection: &Connection| Ok(documents::document(connection, id)?.as_ref().map(Entry::of));
-        let Loaded { stamp, value } = self.fresh(read).await.map_err(Missing::Failed)?;
-        value.map(|value| Loaded { stamp, value }).ok_or(Missing::Nothing(stamp))
-    }
-
-    async fn load_several(&self, ids: Vec<ItemId>) -> Result<Loaded<Vec<Option<Entry>>>, SourceError> {
-        self.fresh(move |connection| {
-            let read = |&id: &ItemId| Ok(documents::document(connection, id)?.as_ref().map(Entry::of));
-            ids.iter().map(read).collect()
-        })
-        .await
-    }
-
-    async fn load_page(&self, request: ListRequest) -> Result<Loaded<Bytes>, Missing> {
-        let read = move |connection: &Connection| {
-            let total = lists::total(connection, &request)?;
-            let ids = lists::page(connection, &request)?;
-            let documents = ids.into_iter().map(|id| documents::document(connection, id));
-            let documents = documents.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<Document>>>()?;
-            Ok(written(&PageView::of(&documents, request.page, request.page_size, total)))
-        };
-        self.fresh(read).await.map_err(Missing::Failed)
-    }
-
-    /// Reads the present, and settles it.
-    async fn fresh<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<Loaded<T>, SourceError> {
-        // The follower tries again all the time; requests need not each wait for a connection to fail.
-        if !self.following.is_reachable() {
-            return Err(unreachable());
-        }
-        let loaded = self.source.read(read).await?;
-        self.following.settle(loaded.stamp.sequence).await;
-        Ok(loaded)
-    }
 }
 
 fn unreachable() -> SourceError {
-    SourceError("it cannot be reached".to_owned())
+    SourceError("the database cannot be reached".to_owned())
+}
+
+impl From<Miss> for SourceError {
+    fn from(miss: Miss) -> Self {
+        Self(miss.to_string())
+    }
 }
 
 impl<T> Found<T> {
@@ -241,6 +176,9 @@ impl From<ReadError> for Problem {
             ReadError::NotFound => Self::new(ProblemCode::NotFound, error.to_string()),
             ReadError::Unavailable(source) => {
                 Self::new(ProblemCode::SourceUnavailable, format!("{error}: {source}; see /health/ready"))
+            }
+            ReadError::NeedsDatabase(what) => {
+                Self::new(ProblemCode::SourceUnavailable, format!("{error}: {what}; ask a query-service that has it"))
             }
         }
     }

@@ -11,6 +11,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
 use crate::text::Sku;
 
 /// The project's namespace: an item's id is the UUIDv5 of its SKU in it (docs/adr/0002).
@@ -117,6 +118,14 @@ impl CommandId {
     #[expect(clippy::disallowed_methods, reason = "the one place that makes command ids")]
     pub fn fresh() -> Self {
         Self::from_uuid(Uuid::now_v7())
+    }
+
+    /// When it was made, by the clock of who made it; an id that came from an idempotency key does not tell.
+    pub fn made_at(self) -> Option<Timestamp> {
+        let made = self.0.get_timestamp().filter(|_| self.0.get_version_num() == 7)?;
+        let (seconds, nanos) = made.to_unix();
+        let millis = i64::try_from(seconds).ok()?.checked_mul(1000)?.checked_add(i64::from(nanos / 1_000_000))?;
+        Some(Timestamp::from_millis(millis))
     }
 }
 

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use http::HeaderValue;
 use serde::Serialize;
 use shared::etag::ETag;
+use shared::read_model::StoredItem;
 use shared::text::StoreId;
 
-use crate::document::{Document, LevelView};
+use crate::document::{ItemView, LevelView};
 
 /// Answers from it need no serialisation.
 #[derive(Debug)]
@@ -27,10 +28,10 @@ pub(crate) struct Written {
 }
 
 impl Entry {
-    /// Writes the views of the document.
-    pub(crate) fn of(document: &Document) -> Self {
-        let (item, item_tag) = document.item();
-        let (level, level_tag) = document.level(&StoreId::main());
+    /// Writes the views of the item.
+    pub(crate) fn of(stored: &StoredItem) -> Self {
+        let (item, item_tag) = ItemView::of(stored);
+        let (level, level_tag) = LevelView::of(stored, &StoreId::main());
         Self { item: Written::of(&item, item_tag), stock: Written::of(&level, level_tag), level }
     }
 }

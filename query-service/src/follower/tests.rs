@@ -17,7 +17,7 @@ struct Fixture {
 
 fn fixture() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
-    let (following, readiness) = (Arc::new(Following::new()), Readiness::new("test", &[DATABASE]));
+    let (following, readiness) = (Arc::new(Following::of_database()), Readiness::new("test", &[DATABASE]));
     let follower = Follower::new(folder.path().join("sub/x.db"), Arc::clone(&following), readiness.clone());
     Fixture { following, readiness, follower, folder }
 }

@@ -57,6 +57,11 @@ impl Waiters {
         commands.filter_map(|command| by_command.get(&command)).map(|waiting| Arc::clone(&waiting.waiter)).collect()
     }
 
+    /// Everyone's.
+    pub(crate) fn all(&self) -> Vec<Waiter> {
+        self.lock().values().map(|waiting| Arc::clone(&waiting.waiter)).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<CommandId, Waiting>> {
         self.by_command.lock().unwrap_or_else(PoisonError::into_inner)
     }

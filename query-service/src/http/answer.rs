@@ -13,6 +13,7 @@ const X_STALE: HeaderName = HeaderName::from_static("x-stale");
 impl Origin {
     const fn as_str(self) -> &'static str {
         match self {
+            Self::Redis => "redis",
             Self::Memory => "memory",
             Self::Database => "database",
         }

@@ -80,7 +80,7 @@ impl Api {
             let detail = format!("not applied within {} ms; try again", self.read_wait.as_millis());
             Err(Problem::new(ProblemCode::ReadModelBehind, detail))
         } else {
-            let detail = "the database cannot be read now: it cannot be reached; see /health/ready";
+            let detail = "the source cannot be read now: it cannot be reached; see /health/ready";
             Err(Problem::new(ProblemCode::SourceUnavailable, detail))
         }
     }

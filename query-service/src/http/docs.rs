@@ -84,8 +84,8 @@ fn complete_response(response: &mut Response, is_conditional: bool) {
         response.headers.insert(name.to_owned(), text_header(description).into());
     };
     add("Cache-Control", "`no-store`");
-    add("X-Cache", "Where the answer comes from: `memory` or `database`");
-    add("X-Stale", "`true` if the database cannot be read now, so that something newer may exist; else absent");
+    add("X-Cache", "Where the answer comes from: `redis`, `memory` or `database`");
+    add("X-Stale", "`true` if what is followed cannot be read now, so that something newer may exist; else absent");
     if is_conditional {
         add("ETag", "The version shown, for `If-None-Match` and for `If-Match` of commands");
     }

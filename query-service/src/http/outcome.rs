@@ -12,6 +12,7 @@ use shared::http::params::whole;
 use shared::id::{CommandId, DeadLetterId, ItemId};
 use shared::outcome::OutcomeStatus;
 use shared::problem::Problem;
+use shared::read_model::StoredOutcome;
 use shared::token::ConsistencyToken;
 use tokio::time::{Instant, sleep_until};
 use utoipa::ToSchema;
@@ -20,8 +21,7 @@ use super::asked::{self, Segment};
 use super::docs::OutcomeProblems;
 use super::{Api, answer};
 use crate::cache::entry::written;
-use crate::model::{Found, Origin};
-use crate::query::outcomes::Outcome;
+use crate::model::{Absence, Found};
 
 const LONGEST_WAIT_MS: u64 = 30_000;
 
@@ -92,7 +92,7 @@ pub(super) async fn outcome(
     parameters.finish()?;
     let deadline = Instant::now() + Duration::from_millis(wait);
     let view = api.outcome(command, &tokens, deadline).await?;
-    Ok(answer::plain(Found { value: written(&view), origin: Origin::Database, is_stale: false }))
+    Ok(answer::plain(view.map(|view| written(&view))))
 }
 
 impl Api {
@@ -101,7 +101,7 @@ impl Api {
         command: CommandId,
         tokens: &[ConsistencyToken],
         deadline: Instant,
-    ) -> Result<OutcomeView, Problem> {
+    ) -> Result<Found<OutcomeView>, Problem> {
         let following = &self.model.following;
         // Before the first look, so that what is journaled after it wakes us.
         let place = following.waiters.register(command);
@@ -110,14 +110,18 @@ impl Api {
             let mut applied = following.subscribe();
             // Before the look: what is not there although its position has passed will not come.
             let has_passed = !tokens.is_empty() && applied.borrow_and_update().satisfies(tokens);
-            if let Some(outcome) = self.model.outcome(command).await? {
-                return Ok(OutcomeView::of(command, outcome));
+            let is_ahead = !tokens.is_empty() && !has_passed;
+            let is_past = self.is_past_retention(command);
+            let absence = if is_ahead || is_past { Absence::Explained } else { Absence::Unexplained };
+            if let Some(outcome) = self.model.outcome(command, absence).await? {
+                return Ok(outcome.map(|outcome| OutcomeView::of(command, outcome)));
             }
-            if has_passed || self.is_past_retention(command) {
-                return Ok(OutcomeView::without(command, OutcomeStatus::Unknown));
+            let without = |status| Ok(self.model.as_told(OutcomeView::without(command, status)));
+            if has_passed || is_past {
+                return without(OutcomeStatus::Unknown);
             }
             let Some(woken) = woken.filter(|_| Instant::now() < deadline && !self.shutdown.has_begun()) else {
-                return Ok(OutcomeView::without(command, OutcomeStatus::Pending));
+                return without(OutcomeStatus::Pending);
             };
             // Each way out leads to one more look, the last one at the deadline.
             tokio::select! {
@@ -129,17 +133,14 @@ impl Api {
         }
     }
 
-    /// Only a UUIDv7 tells when it was made; a command id that came from an idempotency key does not.
     fn is_past_retention(&self, command: CommandId) -> bool {
-        let uuid = command.uuid();
-        let made = uuid.get_timestamp().filter(|_| uuid.get_version_num() == 7);
-        let now = u64::try_from(Timestamp::wall_clock().millis()).unwrap_or(0);
-        made.is_some_and(|made| made.to_unix().0.saturating_add(self.retention.as_secs()) < now / 1000)
+        let retention = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
+        command.made_at().is_some_and(|made_at| made_at.plus_millis(retention) < Timestamp::wall_clock())
     }
 }
 
 impl OutcomeView {
-    fn of(command_id: CommandId, outcome: Outcome) -> Self {
+    fn of(command_id: CommandId, outcome: StoredOutcome) -> Self {
         Self {
             command_id,
             status: outcome.status,

@@ -1,9 +1,10 @@
 //! What changed, in order.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use shared::id::{CommandId, ItemId};
+use shared::read_model;
 
-use super::{counter, id};
+use super::{counter, id, moment};
 
 /// One entry of the journal, as far as a reader of documents cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,4 +37,17 @@ pub(crate) fn changes_after(connection: &Connection, sequence: u64, limit: u32) 
 /// Moves when another connection has committed since this one looked last (see `PRAGMA data_version`).
 pub(crate) fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+}
+
+/// What stands at this sequence, as a model that claims to be of it must say ([`read_model::tip`]).
+pub(crate) fn tip(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<String>> {
+    if sequence == 0 {
+        return Ok(Some(String::new()));
+    }
+    let mut statement =
+        connection.prepare_cached("SELECT command_id, fact_index, occurred_at FROM journal WHERE sequence = ?1")?;
+    let entry = statement.query_row([sequence.cast_signed()], |row| {
+        Ok(read_model::tip(id(row, "command_id")?, row.get("fact_index")?, moment(row, "occurred_at")?))
+    });
+    entry.optional()
 }

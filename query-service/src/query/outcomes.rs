@@ -1,28 +1,14 @@
 //! What became of one command.
 
 use rusqlite::{Connection, OptionalExtension};
-use shared::clock::Timestamp;
-use shared::id::{CommandId, DeadLetterId, ItemId};
+use shared::id::CommandId;
 use shared::outcome::OutcomeStatus;
+use shared::read_model::StoredOutcome;
 
 use super::{counter, id, moment};
 
-/// A final outcome, as stored.
-#[derive(Debug, Clone)]
-pub(crate) struct Outcome {
-    pub(crate) status: OutcomeStatus,
-    pub(crate) kind: String,
-    pub(crate) item_id: Option<ItemId>,
-    pub(crate) version: Option<u64>,
-    pub(crate) sequence: u64,
-    pub(crate) applied_at: Timestamp,
-    pub(crate) code: Option<String>,
-    pub(crate) detail: Option<String>,
-    pub(crate) dead_letter_id: Option<DeadLetterId>,
-}
-
 /// `None` while there is no final outcome, and after its retention.
-pub(crate) fn outcome(connection: &Connection, command: CommandId) -> rusqlite::Result<Option<Outcome>> {
+pub(crate) fn outcome(connection: &Connection, command: CommandId) -> rusqlite::Result<Option<StoredOutcome>> {
     let mut statement = connection.prepare_cached(
         "SELECT status, type, item_id, version, sequence, applied_at, code, detail, dead_letter_id
          FROM outcomes WHERE command_id = ?1",
@@ -31,7 +17,7 @@ pub(crate) fn outcome(connection: &Connection, command: CommandId) -> rusqlite::
         .query_row([command.uuid().as_bytes()], |row| {
             let status: String = row.get("status")?;
             let version: Option<i64> = row.get("version")?;
-            Ok(Outcome {
+            Ok(StoredOutcome {
                 status: OutcomeStatus::parse(&status).expect("a CHECK of the table names the statuses"),
                 kind: row.get("type")?,
                 item_id: id(row, "item_id")?,

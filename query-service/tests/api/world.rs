@@ -31,7 +31,8 @@ pub(crate) fn config(path: PathBuf) -> Config {
     Config {
         host: "127.0.0.1".to_owned(),
         port: 0,
-        sqlite_path: path,
+        sqlite_path: Some(path),
+        redis: None,
         cache_ttl: Duration::from_mins(5),
         cache_capacity: 1000,
         read_wait: Duration::from_secs(10),

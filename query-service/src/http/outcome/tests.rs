@@ -10,7 +10,7 @@ use super::*;
 use crate::config::Config;
 use crate::follower::Follower;
 use crate::following::Following;
-use crate::model::ReadModel;
+use crate::model::{ReadModel, Sources};
 use crate::source::Source;
 
 #[tokio::test]
@@ -19,20 +19,22 @@ async fn whoever_waits_is_answered_at_once_when_the_service_ends() {
     let sqlite_path = folder.path().join("inventory.db");
     let schema = include_str!("../../../../listener-service/src/schema/0001_initial.sql");
     Connection::open(&sqlite_path).unwrap().execute_batch(schema).unwrap();
-    let following = Arc::new(Following::new());
+    let following = Arc::new(Following::of_database());
     let readiness = Readiness::new("test", &[]);
     Follower::new(sqlite_path.clone(), Arc::clone(&following), readiness).step().unwrap();
     let second = Duration::from_secs(1);
     let config = Config {
         host: String::new(),
         port: 0,
-        sqlite_path,
+        sqlite_path: Some(sqlite_path.clone()),
+        redis: None,
         cache_ttl: second,
         cache_capacity: 1,
         read_wait: second,
         retention: second,
     };
-    let model = Arc::new(ReadModel::new(Source::new(&config.sqlite_path), Arc::clone(&following), &config));
+    let sources = Sources { redis: None, database: Some(Source::new(&sqlite_path)) };
+    let model = Arc::new(ReadModel::new(sources, Arc::clone(&following), Arc::default(), &config));
     let api = Api { model, shutdown: Shutdown::new(), read_wait: second, retention: Duration::from_hours(1) };
     let (command, waiting) = (CommandId::fresh(), api.clone());
     let began = Instant::now();
@@ -41,6 +43,6 @@ async fn whoever_waits_is_answered_at_once_when_the_service_ends() {
         tokio::task::yield_now().await;
     }
     api.shutdown.begin(second);
-    assert_eq!(waiting.await.unwrap().unwrap().status, OutcomeStatus::Pending);
+    assert_eq!(waiting.await.unwrap().unwrap().value.status, OutcomeStatus::Pending);
     assert!(began.elapsed() < 20 * second, "it ended by itself");
 }

@@ -1,0 +1,99 @@
+//! Pages of the catalogue, as JSON. A list may be a second old, unless an outcome told of something newer or the client
+//! has just waited for a write.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use rusqlite::Connection;
+use shared::read_model::StoredItem;
+
+use super::{Found, ReadError, ReadModel};
+use crate::cache::Missing;
+use crate::cache::entry::written;
+use crate::document::PageView;
+use crate::following::LIST_AGE;
+use crate::query::lists::ListRequest;
+use crate::query::{documents, lists};
+use crate::redis_model::{self, Miss};
+use crate::source::{Loaded, SourceError, Stamp};
+
+impl ReadModel {
+    /// One page; `must_be_new` if the client has waited for a write.
+    pub(crate) async fn page(&self, request: &ListRequest, must_be_new: bool) -> Result<Found<Bytes>, ReadError> {
+        if let Ok(Some(page)) = self.page_in_redis(request, must_be_new).await {
+            return Ok(self.in_redis(page));
+        }
+        let now = Instant::now();
+        let oldest = if must_be_new { now } else { now.checked_sub(LIST_AGE).unwrap_or(now) };
+        let holds = |stamp: &Stamp| stamp.began >= oldest && stamp.sequence >= self.following.told();
+        if let Some(kept) = self.pages.kept(request).await.filter(|kept| holds(&kept.stamp)) {
+            return Ok(Found::in_memory(kept.value.clone()));
+        }
+        let loaded = if self.database.is_some() {
+            self.pages.load(request, || self.load_page(request.clone()), holds).await
+        } else {
+            self.pages.load(request, || self.walk(request, must_be_new), holds).await
+        };
+        match loaded {
+            Ok(loaded) if self.database.is_some() => Ok(Found::in_database(loaded.value.clone())),
+            Ok(loaded) => Ok(self.in_redis(loaded.value.clone())),
+            Err(Missing::Nothing(_)) => Err(ReadError::NotFound),
+            Err(Missing::Failed(error)) => Err(ReadError::Unavailable(error)),
+        }
+    }
+
+    /// `None` if one call does not find it.
+    async fn page_in_redis(&self, request: &ListRequest, must_be_new: bool) -> Result<Option<Bytes>, Miss> {
+        let redis = self.redis.as_ref().ok_or(Miss::Unreachable)?;
+        let least = self.least_sequence(must_be_new);
+        match redis.page(request).await? {
+            None => Ok(None),
+            Some(found) => self.page_of(request, found, least).await.map(|page| Some(page.value)),
+        }
+    }
+
+    async fn walk(&self, request: &ListRequest, must_be_new: bool) -> Result<Loaded<Bytes>, Missing> {
+        let walk = async {
+            let redis = self.redis.as_ref().ok_or(Miss::Unreachable)?;
+            let least = self.least_sequence(must_be_new);
+            self.page_of(request, redis.walk(request).await?, least).await
+        };
+        walk.await.map_err(|miss: Miss| Missing::Failed(miss.into()))
+    }
+
+    async fn page_of(
+        &self,
+        request: &ListRequest,
+        found: redis_model::Found<redis_model::Page>,
+        least: u64,
+    ) -> Result<Loaded<Bytes>, Miss> {
+        if !self.is_of_ours(&found.state).await {
+            return Err(Miss::NotWhole);
+        }
+        if found.state.sequence < least {
+            return Err(Miss::Behind);
+        }
+        let stamp = found.stamp();
+        let page = found.value;
+        let view = PageView::of(&page.items, request.page, request.page_size, page.total);
+        Ok(Loaded { stamp, value: written(&view) })
+    }
+
+    /// What a list from Redis must be of, or later.
+    fn least_sequence(&self, must_be_new: bool) -> u64 {
+        let following = &self.following;
+        let least = if must_be_new { following.sequence() } else { following.sequence_of_lists() };
+        least.max(following.told())
+    }
+
+    async fn load_page(&self, request: ListRequest) -> Result<Loaded<Bytes>, Missing> {
+        let read = move |connection: &Connection| {
+            let total = lists::total(connection, &request)?;
+            let ids = lists::page(connection, &request)?;
+            let items = ids.into_iter().map(|id| documents::document(connection, id));
+            let items = items.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<StoredItem>>>()?;
+            Ok(written(&PageView::of(&items, request.page, request.page_size, total)))
+        };
+        self.fresh(read).await.map_err(|error: SourceError| Missing::Failed(error))
+    }
+}

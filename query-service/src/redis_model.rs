@@ -1,0 +1,141 @@
+//! The read model in Redis, as the projector of listener-service keeps it ([`shared::read_model`]).
+//!
+//! Every answer comes with the state that it is of, read in the same call. Without a state of this very Redis process
+//! the model is not whole: something may be missing or out of date, and nothing of it is believed.
+
+mod link;
+mod lists;
+
+use redis::{FromRedisValue, RedisResult, cmd};
+use serde::de::DeserializeOwned;
+use shared::id::{CommandId, ItemId};
+use shared::read_model::{ITEMS, STATE, SUPERSEDED, State, StoredItem, StoredOutcome, outcome_key};
+use shared::settings::RedisAddress;
+
+use crate::source::Stamp;
+use link::{Answer, Link};
+pub(crate) use lists::Page;
+
+/// What a key or a field holds, if it is there.
+type Text = Option<Vec<u8>>;
+
+/// Why Redis does not answer a question. Each is passing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Miss {
+    #[error("Redis cannot be reached")]
+    Unreachable,
+    #[error("the read model in Redis is not whole")]
+    NotWhole,
+    #[error("the read model in Redis is behind")]
+    Behind,
+}
+
+/// What was found, and which state of the model it is of.
+#[derive(Debug)]
+pub(crate) struct Found<T> {
+    pub(crate) state: State,
+    pub(crate) began: std::time::Instant,
+    pub(crate) value: T,
+}
+
+/// The reading side of the model.
+#[derive(Debug)]
+pub(crate) struct RedisModel {
+    link: Link,
+}
+
+impl RedisModel {
+    /// Connects to nothing yet.
+    pub(crate) fn new(address: RedisAddress) -> RedisResult<Self> {
+        Link::new(address).map(|link| Self { link })
+    }
+
+    /// Where it is.
+    pub(crate) fn address(&self) -> &RedisAddress {
+        self.link.address()
+    }
+
+    /// Connects whenever there is no connection; does not end by itself.
+    pub(crate) async fn keep_open(&self, connected: impl Fn()) {
+        self.link.keep_open(connected).await;
+    }
+
+    /// Why there was no connection last.
+    pub(crate) fn trouble(&self) -> String {
+        self.link.trouble()
+    }
+
+    /// A connection that hears what the projector announces.
+    pub(crate) async fn subscribe(&self) -> RedisResult<redis::aio::PubSub> {
+        self.link.subscribe(&shared::read_model::channel(self.link.address().database)).await
+    }
+
+    /// How far the model is, and the logs that were consumed before the present one.
+    pub(crate) async fn state(&self) -> Result<Found<Vec<String>>, Miss> {
+        let call = cmd("HMGET").arg(ITEMS).arg(STATE).arg(SUPERSEDED).to_owned();
+        let answer: Answer<(Text, Text)> = self.query(call).await?;
+        let (state, superseded) = &answer.value;
+        let superseded = superseded.as_deref().ok_or(Miss::NotWhole).and_then(readable)?;
+        whole(state.as_deref(), &answer)?.with(superseded)
+    }
+
+    /// Several items, in their order; `None` for those that do not exist.
+    pub(crate) async fn items(&self, ids: &[ItemId]) -> Result<Found<Vec<Option<StoredItem>>>, Miss> {
+        let mut call = cmd("HMGET");
+        call.arg(ITEMS).arg(STATE);
+        for id in ids {
+            call.arg(id.to_string());
+        }
+        let answer: Answer<Vec<Text>> = self.query(call).await?;
+        let (state, documents) = answer.value.split_first().ok_or(Miss::NotWhole)?;
+        let items = documents.iter().map(|document| document.as_deref().map(readable).transpose());
+        whole(state.as_deref(), &answer)?.with(items.collect::<Result<_, _>>()?)
+    }
+
+    /// The outcome of a command, if it is there: `None` says nothing about it by itself.
+    pub(crate) async fn outcome(&self, command: CommandId) -> Result<Found<Option<StoredOutcome>>, Miss> {
+        let key = outcome_key(command);
+        let call = |mut connection: redis::aio::MultiplexedConnection| async move {
+            let mut both = redis::pipe();
+            // One after the other in one transaction: an outcome that the state covers is there.
+            both.atomic().hget(ITEMS, STATE).get(key);
+            both.query_async::<(Text, Text)>(&mut connection).await
+        };
+        let answer = self.link.call(call).await?;
+        let (state, outcome) = &answer.value;
+        let outcome = outcome.as_deref().map(readable).transpose()?;
+        whole(state.as_deref(), &answer)?.with(outcome)
+    }
+
+    async fn query<T: FromRedisValue>(&self, call: redis::Cmd) -> Result<Answer<T>, Miss> {
+        self.link.call(|mut connection| async move { call.query_async(&mut connection).await }).await
+    }
+}
+
+/// The state, unless it is missing or of another process: then it came back from a dump, and may be of any time.
+fn whole<T>(state: Option<&[u8]>, answer: &Answer<T>) -> Result<Found<()>, Miss> {
+    let state: State = readable(state.ok_or(Miss::NotWhole)?)?;
+    if *state.run != *answer.run {
+        return Err(Miss::NotWhole);
+    }
+    Ok(Found { state, began: answer.began, value: () })
+}
+
+fn readable<T: DeserializeOwned>(json: &[u8]) -> Result<T, Miss> {
+    serde_json::from_slice(json).map_err(|error| {
+        tracing::error!(%error, "what is in Redis cannot be read: is its projector of another version?");
+        Miss::NotWhole
+    })
+}
+
+impl<T> Found<T> {
+    #[expect(clippy::unnecessary_wraps, reason = "the end of a chain of what can fail")]
+    fn with<U>(self, value: U) -> Result<Found<U>, Miss> {
+        Ok(Found { state: self.state, began: self.began, value })
+    }
+
+    /// When it was read, and as of which sequence.
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp { sequence: self.state.sequence, began: self.began }
+    }
+}
