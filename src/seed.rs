@@ -46,7 +46,8 @@ pub async fn run(seed: &SeedSettings, settings: &RunSettings) -> anyhow::Result<
         return fill(&client, &base, seed.items).await;
     }
     let trio = Trio::build(settings).await?;
-    let base = format!("http://{}", trio.command_address());
+    let [command, ..] = trio.addresses();
+    let base = format!("http://{command}");
     let (shutdown, drain) = (Shutdown::new(), settings.host.drain());
     let running = tokio::spawn(trio.run(shutdown.clone(), drain));
     let filled = fill(&client, &base, seed.items).await;

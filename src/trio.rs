@@ -73,9 +73,9 @@ impl Trio {
         }
     }
 
-    /// Where the write API listens.
-    pub fn command_address(&self) -> SocketAddr {
-        self.command.address()
+    /// Where command-service, query-service and listener-service listen.
+    pub fn addresses(&self) -> [SocketAddr; 3] {
+        [self.command.address(), self.query.address(), self.listener.address()]
     }
 
     /// Serves until `shutdown`; an error if a service cannot go on. First no more commands are taken and those under

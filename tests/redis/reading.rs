@@ -1,0 +1,121 @@
+//! What a query-service answers from Redis is what it answers from the database.
+
+use serde_json::json;
+use testkit::contract::Client;
+use testkit::poll::eventually;
+
+use crate::world::{SOON, World, x_cache};
+
+/// The same status and bytes from Redis, beside the file and alone, as from the file.
+async fn same_everywhere(world: &World, path: &str) {
+    let expected = world.database.get(path).await;
+    assert_ne!(x_cache(&expected), "redis", "{path}");
+    for reader in [&world.beside, &world.alone] {
+        let answer = reader.get(path).await;
+        assert_eq!((answer.status, answer.text()), (expected.status, expected.text()), "{path}");
+        assert_eq!(answer.headers.get("etag"), expected.headers.get("etag"), "{path}");
+        assert_eq!(x_cache(&answer), "redis", "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_levels_carts_and_outcomes_are_the_same_bytes_as_from_the_file() {
+    let Some(world) = World::start("reading: the same bytes").await else { return };
+    let created = world.create("PROD-001", "USB-C cable \"2 m\" – übergroß", 10).await;
+    world.write("POST", "", &json!({"sku": "b", "name": "B", "description": "two\nlines"})).await;
+    let rejected = world.adjust("PROD-001", -11).await;
+    let gone = world.create("gone", "Gone", 1).await;
+    world.settled(&gone).await;
+    let last = world.delete("gone").await;
+    world.settled(&last).await;
+    let id = "5ba52b28-0660-54e0-a935-615efcb68195";
+    for path in [
+        format!("/api/v1/inventory/items/{id}"),
+        "/api/v1/inventory/items/sku/PROD-001".to_owned(),
+        "/api/v1/inventory/items/sku/b".to_owned(),
+        format!("/api/v1/inventory/items/{id}/stock"),
+        "/api/v1/inventory/items/sku/b/stock".to_owned(),
+        "/api/v1/inventory/stock?skus=PROD-001,b,gone,never".to_owned(),
+        "/api/v1/inventory/items".to_owned(),
+        format!("/api/v1/commands/{}?token={}", created.command_id, created.token),
+        format!("/api/v1/commands/{}", rejected.command_id),
+    ] {
+        same_everywhere(&world, &path).await;
+    }
+    for path in ["/api/v1/inventory/items/sku/gone", "/api/v1/inventory/items/sku/never/stock"] {
+        for reader in [&world.database, &world.beside, &world.alone] {
+            let answer = reader.get(path).await;
+            assert_eq!((answer.status, &answer.json()["code"]), (404, &json!("NOT_FOUND")), "{path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_with_a_token_sees_the_write_and_a_waiting_outcome_comes_at_once_from_redis_alone() {
+    let Some(world) = World::start("reading: tokens").await else { return };
+    let created = world.create("T", "T", 0).await;
+    let outcome = |command: String| {
+        let alone = world.alone.clone();
+        async move { alone.get(&format!("/api/v1/commands/{command}?waitMs=20000")).await.json() }
+    };
+    assert_eq!(outcome(created.command_id.clone()).await["status"], "applied");
+    for quantity in 1..=50 {
+        let adjusted = world.adjust("T", 1).await;
+        let read = world.alone.get(&format!("/api/v1/inventory/items/sku/T/stock?token={}", adjusted.token)).await;
+        assert_eq!((read.status, &read.json()["quantity"]), (200, &json!(quantity)), "{}", read.text());
+        let began = std::time::Instant::now();
+        assert_eq!(outcome(adjusted.command_id).await["status"], "applied");
+        assert!(began.elapsed().as_secs() < 10, "it waited for its time to be up");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_redis_alone_cannot_tell_is_source_unavailable_and_never_pending_or_unknown() {
+    let Some(world) = World::start("reading: what Redis cannot tell").await else { return };
+    let call = world.command.request("POST", "/api/v1/inventory/items").header("Idempotency-Key", "one");
+    let answer = call.json(&json!({"sku": "K", "name": "K"})).send().await.json();
+    let (command, token) = (answer["commandId"].as_str().unwrap().to_owned(), &answer["consistencyToken"]);
+    let path = format!("/api/v1/commands/{command}?token={}", token.as_str().unwrap());
+    eventually(SOON, async || world.alone.get(&path).await.json()["status"] == "applied").await;
+    // As after an hour.
+    world.redis.command::<u32>(&["DEL", &format!("inventory:outcome:{command}")]);
+    for path in [&path, &format!("/api/v1/commands/{command}")] {
+        let answer = world.alone.get(path).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (503, &json!("SOURCE_UNAVAILABLE")), "{}", answer.text());
+        assert_eq!(world.beside.get(path).await.json()["status"], "applied", "the file has it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_superseded_satisfies_its_tokens_for_readers_of_redis_alone_too() {
+    let Some(mut world) = World::start("reading: a superseded log").await else { return };
+    let created = world.create("S", "S", 1).await;
+    world.settled(&created).await;
+    world.stop_trio().await;
+    world.start_trio().await;
+    world.whole().await;
+    let later = world.create("S2", "S2", 1).await;
+    world.settled(&later).await;
+    world.settled(&created).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_starts_later_and_one_whose_listener_is_gone_serve_what_was_applied_last() {
+    let Some(mut world) = World::start("reading: the listener is gone").await else { return };
+    let created = world.create("L", "L", 7).await;
+    world.settled(&created).await;
+    world.stop_trio().await;
+    let (running, late) = crate::world::reader(&crate::world::arguments_of_redis(&world.redis)).await;
+    let is_marked = async |reader: &Client| {
+        let answer = reader.get("/api/v1/inventory/items/sku/L").await;
+        assert_eq!(answer.json()["quantity"], 7, "{}", answer.text());
+        answer.headers.get("x-stale").is_some_and(|stale| stale == "true")
+    };
+    eventually(SOON, async || late.get("/health/ready").await.json()["status"] == "degraded").await;
+    eventually(SOON, async || is_marked(&late).await && is_marked(&world.alone).await).await;
+    let read = late.get(&format!("/api/v1/inventory/items/sku/L?token={}", created.token)).await;
+    assert_eq!(read.status, 200, "what the model has satisfies the token: {}", read.text());
+    world.start_trio().await;
+    eventually(SOON, async || !is_marked(&late).await && !is_marked(&world.alone).await).await;
+    running.stop().await.expect("it ended well");
+}
