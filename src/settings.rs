@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use command_service::CommandSettings;
 use listener_service::config::ListenerSettings;
 use query_service::config::ReadSettings;
-use shared::settings::{HostSettings, KafkaSettings, LogSettings, RetentionSettings, SqliteSettings};
+use shared::settings::{HostSettings, KafkaSettings, LogSettings, RedisSettings, RetentionSettings, SqliteSettings};
 
 /// Inventory for a retail chain: the write API, the read API and the single writer in one process. Without
 /// `KAFKA_BROKERS` the broker is embedded; data is in SQLite.
@@ -59,6 +59,9 @@ pub struct RunSettings {
     /// The broker.
     #[command(flatten)]
     pub kafka: KafkaSettings,
+    /// The read model.
+    #[command(flatten)]
+    pub redis: RedisSettings,
     /// Logs.
     #[command(flatten)]
     pub log: LogSettings,
