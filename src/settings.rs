@@ -62,6 +62,9 @@ pub struct RunSettings {
     /// The broker.
     #[command(flatten)]
     pub kafka: KafkaSettings,
+    /// The read model.
+    #[command(flatten)]
+    pub redis: RedisSettings,
     /// Logs.
     #[command(flatten)]
     pub log: LogSettings,

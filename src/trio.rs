@@ -38,6 +38,7 @@ impl Trio {
             sqlite: &settings.sqlite,
             retention: &settings.retention,
             kafka: &settings.kafka,
+            redis: &settings.redis,
         };
         let listener = listener_service::app::App::build(groups.config(connection.clone(), WhenHeld::Refuse)).await?;
         let path = Some(settings.sqlite.sqlite_path.clone());

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::config::{Config, WhenHeld};
 use crate::database;
 use crate::http::{self, Monitor};
+use crate::projector::REDIS;
 use crate::status::{BROKER, DATABASE, LEASE, Status};
 use crate::supervisor::{Supervisor, held_by};
 
@@ -37,6 +38,10 @@ impl App {
         let listener = server::bind(&config.host, config.port, "LISTENER_PORT").await?;
         let readiness = Readiness::new(SERVICE, &[DATABASE, BROKER, LEASE]);
         let status = Arc::new(Status::new(readiness.clone()));
+        if config.redis.is_some() {
+            // Who stands by projects nothing, and is ready all the same.
+            status.tell(REDIS, Condition::Degraded, "this listener projects once it writes");
+        }
         let producer = Producer::open(&config.kafka, &config.topics.commands, Patience::Endless)?;
         Ok(Self { config, listener, readiness, status, producer })
     }

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 use kafka::{Connection, Topics};
-use shared::settings::{HostSettings, KafkaSettings, LogSettings, RetentionSettings, SettingsError, SqliteSettings};
+use shared::settings::{
+    HostSettings, KafkaSettings, LogSettings, RedisAddress, RedisSettings, RetentionSettings, SettingsError,
+    SqliteSettings,
+};
 
 /// The settings that are the listener's own; programs flatten them beside the shared groups.
 #[derive(Debug, Clone, Args)]
@@ -100,6 +103,8 @@ pub struct Config {
     pub group_id: String,
     /// Bounds.
     pub writer: WriterOptions,
+    /// The Redis that holds the read model, if there is one.
+    pub redis: Option<RedisAddress>,
     /// The log that the operator accepts.
     pub accept_new_log: Option<String>,
     /// Another holder.
@@ -125,6 +130,9 @@ pub struct Program {
     /// The broker.
     #[command(flatten)]
     pub kafka: KafkaSettings,
+    /// The read model.
+    #[command(flatten)]
+    pub redis: RedisSettings,
     /// Logs.
     #[command(flatten)]
     pub log: LogSettings,
@@ -141,6 +149,7 @@ impl Config {
             sqlite: &program.sqlite,
             retention: &program.retention,
             kafka: &program.kafka,
+            redis: &program.redis,
         };
         Ok(groups.config(kafka, WhenHeld::StandBy))
     }
@@ -159,6 +168,8 @@ pub struct Groups<'a> {
     pub retention: &'a RetentionSettings,
     /// The topics.
     pub kafka: &'a KafkaSettings,
+    /// The read model.
+    pub redis: &'a RedisSettings,
 }
 
 impl Groups<'_> {
@@ -172,6 +183,7 @@ impl Groups<'_> {
             topics: Topics::from(&self.kafka.topics),
             group_id: self.listener.kafka_group_id.clone(),
             writer: self.listener.writer(self.retention.retention()),
+            redis: self.redis.address(),
             accept_new_log: self.listener.accept_new_log.clone(),
             when_held,
         }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use shared::clock::Timestamp;
 use shared::http::health::{Condition, Readiness};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::writer::Committed;
 
@@ -43,6 +44,27 @@ pub struct LastBatch {
     pub committed_at: Timestamp,
 }
 
+/// The read model in Redis.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadModel {
+    /// The last journal entry that is in it; 0 while it is not known to be whole.
+    #[schema(example = 42)]
+    pub sequence: u64,
+    /// New each time that it is filled; null while none is known.
+    pub generation: Option<Uuid>,
+    /// Whether readers can use it.
+    #[schema(example = true)]
+    pub is_whole: bool,
+}
+
+impl ReadModel {
+    /// One of which this is known.
+    pub const fn new(generation: Uuid, sequence: u64, is_whole: bool) -> Self {
+        Self { sequence, generation: Some(generation), is_whole }
+    }
+}
+
 /// Shared by the threads of one listener.
 #[derive(Debug)]
 pub struct Status {
@@ -52,6 +74,7 @@ pub struct Status {
     next_offset: watch::Sender<i64>,
     sequence: watch::Sender<u64>,
     last_checkpoint_micros: AtomicU64,
+    read_model: Mutex<Option<ReadModel>>,
     /// The publisher's watermark: all up to this sequence is on its topic.
     pub published: Arc<AtomicU64>,
 }
@@ -66,6 +89,7 @@ impl Status {
             next_offset: watch::channel(0).0,
             sequence: watch::channel(0).0,
             last_checkpoint_micros: AtomicU64::new(0),
+            read_model: Mutex::default(),
             published: Arc::default(),
         }
     }
@@ -144,6 +168,16 @@ impl Status {
     pub fn last_checkpoint(&self) -> Option<Duration> {
         let micros = self.last_checkpoint_micros.load(Ordering::Relaxed);
         (micros > 0).then(|| Duration::from_micros(micros))
+    }
+
+    /// How the read model is; none if this listener does not project.
+    pub fn projected(&self, model: Option<ReadModel>) {
+        *self.read_model.lock().unwrap_or_else(PoisonError::into_inner) = model;
+    }
+
+    /// What the projector said last.
+    pub fn read_model(&self) -> Option<ReadModel> {
+        *self.read_model.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The publisher's watermark.

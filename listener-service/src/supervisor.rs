@@ -22,6 +22,7 @@ use crate::intake::Intake;
 use crate::lease::{Attempt, Candidate, Lease};
 use crate::logs::{self, CurrentLog, LogError};
 use crate::process::{Existence, Process};
+use crate::projector::{self, Projector};
 use crate::publisher::{Outlet, Publisher, Unpublishable};
 use crate::retry::Pauses;
 use crate::status::{BROKER, DATABASE, LEASE, Role, Status};
@@ -67,6 +68,7 @@ impl Supervisor {
         let consumer = Consumer::spawn(reader, Arc::clone(&intake))?;
         let (sender, unpublishable) = mpsc::channel();
         let publisher = self.publisher(sender)?;
+        let projector = self.projector(lease)?;
         tracing::info!(
             epoch = lease.epoch,
             log = %writer.log().id,
@@ -79,6 +81,7 @@ impl Supervisor {
             intake,
             consumer,
             publisher,
+            projector,
             unpublishable,
             status: Arc::clone(&self.status),
             settings: self.config.writer.clone(),
@@ -201,6 +204,20 @@ impl Supervisor {
         std::thread::Builder::new().name("publisher".to_owned()).spawn(in_current_span(move || {
             Publisher::new(path, outlet).run();
         }))
+    }
+
+    fn projector(&self, lease: Lease) -> std::io::Result<Option<JoinHandle<()>>> {
+        let Some(redis) = self.config.redis.clone() else { return Ok(None) };
+        let projector = Projector::new(projector::Parts {
+            path: self.config.sqlite_path.clone(),
+            redis,
+            epoch: lease.epoch,
+            status: Arc::clone(&self.status),
+            runtime: self.runtime.clone(),
+            shutdown: self.shutdown.clone(),
+        });
+        let run = in_current_span(move || projector.run());
+        std::thread::Builder::new().name("projector".to_owned()).spawn(run).map(Some)
     }
 
     fn nap_for(&self, pause: Duration) {

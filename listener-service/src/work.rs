@@ -51,6 +51,7 @@ pub struct Work {
     intake: Arc<Intake>,
     consumer: Consumer,
     publisher: JoinHandle<()>,
+    projector: Option<JoinHandle<()>>,
     unpublishable: Receiver<Unpublishable>,
     status: Arc<Status>,
     settings: WriterOptions,
@@ -68,6 +69,8 @@ pub struct Parts {
     pub consumer: Consumer,
     /// Who publishes what came of them.
     pub publisher: JoinHandle<()>,
+    /// Who keeps the read model, if there is one.
+    pub projector: Option<JoinHandle<()>>,
     /// What could not be published.
     pub unpublishable: Receiver<Unpublishable>,
     /// Whom to tell.
@@ -81,8 +84,9 @@ pub struct Parts {
 impl Work {
     /// Ready to begin.
     pub fn new(parts: Parts) -> Self {
-        let Parts { writer, intake, consumer, publisher, unpublishable, status, settings, shutdown } = parts;
-        Self { writer, intake, consumer, publisher, unpublishable, status, settings, shutdown, purged: Instant::now() }
+        let Parts { writer, intake, consumer, publisher, projector, unpublishable, status, settings, shutdown } = parts;
+        let purged = Instant::now();
+        Self { writer, intake, consumer, publisher, projector, unpublishable, status, settings, shutdown, purged }
     }
 
     /// Works until told to stop, or until it cannot go on.
@@ -97,6 +101,9 @@ impl Work {
             if self.publisher.is_finished() {
                 break Ended::Died("the publisher ended".to_owned());
             }
+            if self.projector_panicked() {
+                break Ended::Died("the projector panicked".to_owned());
+            }
             if let Err(ended) = self.step() {
                 break ended;
             }
@@ -104,7 +111,7 @@ impl Work {
         self.consumer.stop();
         match ended {
             Ended::Stopped => {
-                self.wait_for_publisher()?;
+                self.wait_for_followers()?;
                 self.writer.stop();
                 Ok(())
             }
@@ -116,10 +123,10 @@ impl Work {
         }
     }
 
-    /// Its last watermark goes into the writer's last transaction, and the lease is kept until then: who followed sooner
-    /// would publish the same again.
-    fn wait_for_publisher(&mut self) -> Result<(), Ended> {
-        while !self.publisher.is_finished() {
+    /// The publisher's last watermark goes into the writer's last transaction, and the lease is kept until then: who
+    /// followed sooner would publish the same again.
+    fn wait_for_followers(&mut self) -> Result<(), Ended> {
+        while !self.publisher.is_finished() || self.projector.as_ref().is_some_and(|thread| !thread.is_finished()) {
             self.nap(NAP / 10);
             if self.writer.untouched_for() >= HEARTBEAT
                 && let Err(ApplyError::Fenced(what)) = self.writer.tick()
@@ -128,6 +135,11 @@ impl Work {
             }
         }
         Ok(())
+    }
+
+    /// One that ended in order has found another listener's lease, as the writer will.
+    fn projector_panicked(&mut self) -> bool {
+        self.projector.take_if(|thread| thread.is_finished()).is_some_and(|thread| thread.join().is_err())
     }
 
     /// One batch, or what there is to do without one.

@@ -18,7 +18,8 @@ pub const ITEMS: &str = "inventory:items";
 pub const STATE: &str = "state";
 /// Field of [`ITEMS`]: the ids of logs that others have taken the place of, as a JSON array. It exists with [`STATE`].
 pub const SUPERSEDED: &str = "superseded";
-/// Field of [`ITEMS`] in place of the other two while the model is being filled: the new generation.
+/// Field of [`ITEMS`] in place of the other two while the model is being filled: the new generation, the lease, and how
+/// many calls it took so far, with blanks between.
 pub const FILLING: &str = "filling";
 /// How many fields of [`ITEMS`] are no items while the model is whole.
 pub const FIELDS_BESIDE_ITEMS: u64 = 2;
@@ -27,10 +28,11 @@ pub const ROWS: &str = "inventory:rows";
 /// Sorted set, all scores 0: `term\nSKU` for each term of each item, and [`SENTINEL`].
 pub const TERMS: &str = "inventory:terms";
 /// Sorted set, all scores 0: `beginning\nSKU\nindex`, the beginning that a term of an item shares with the item's next
-/// one in order, unless it is empty; and [`SENTINEL`]. With it the items that have terms with a prefix can be counted:
+/// one in order, unless it is empty; the index is the term's, from 0; and [`SENTINEL`]. With it the items that have terms with a prefix can be counted:
 /// those in [`TERMS`] less those in here, for an item with n such terms is n times there and n-1 times here.
 pub const SHARED_BEGINNINGS: &str = "inventory:terms:shared";
-/// A member that tells an empty sorted set from one that is missing; it comes before all others.
+/// A member that is written only when a sorted set is begun: one that was evicted, and written to since, has none. It
+/// comes before all others.
 pub const SENTINEL: &str = "";
 /// Comes before every character that a name, a SKU or a term can have.
 pub const SEPARATOR: char = '\n';
@@ -85,9 +87,12 @@ impl Order {
     }
 }
 
+/// What the keys of outcomes begin with.
+pub const OUTCOMES: &str = "inventory:outcome:";
+
 /// The key of an outcome: a string, [`StoredOutcome`], that expires.
 pub fn outcome_key(command: CommandId) -> String {
-    format!("inventory:outcome:{command}")
+    format!("{OUTCOMES}{command}")
 }
 
 /// The channel of [`Announcement`]s; channels are common to all databases of one Redis.

@@ -9,7 +9,7 @@ use shared::http::params::Params;
 use shared::problem::Problem;
 
 use super::Monitor;
-use crate::status::{LastBatch, Role};
+use crate::status::{LastBatch, ReadModel, Role};
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -45,6 +45,9 @@ pub(super) struct Stats {
     /// The last journal entry that is on its topic.
     #[schema(example = 42)]
     published: u64,
+    /// In Redis; absent if there is none, or if this listener does not project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_model: Option<ReadModel>,
     /// The cluster's brokers; empty if none answers.
     #[schema(example = json!(["127.0.0.1:9092"]))]
     brokers: Vec<String>,
@@ -91,6 +94,7 @@ pub(super) async fn stats(State(monitor): State<Monitor>, RawQuery(query): RawQu
         dead_letters: stored.dead_letters,
         items: stored.items,
         published: monitor.status.published(),
+        read_model: monitor.status.read_model(),
         brokers,
     }))
 }

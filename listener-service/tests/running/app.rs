@@ -37,6 +37,7 @@ impl Listener {
                 lease: Duration::from_hours(1),
                 retention: Duration::from_hours(1),
             },
+            redis: None,
             accept_new_log: None,
             when_held: WhenHeld::StandBy,
         };

@@ -1,0 +1,198 @@
+//! The connection to Redis: blocking, with a bound on every wait, and each script call as one function.
+
+use std::time::Duration;
+
+use redis::{Client, Connection, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, Script};
+use shared::read_model::{self, FILLING, ITEMS, OUTCOMES, Order, ROWS, SHARED_BEGINNINGS, STATE, TERMS};
+use shared::settings::RedisAddress;
+
+use super::call::Batch;
+
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How many keys are looked at in one call.
+const KEYS_AT_ONCE: usize = 1000;
+
+/// Why a call did not say what came of it.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Redis said no, and nothing was done.
+    Refused(RedisError),
+    /// The connection is of no use any more, and what was asked for may have been done or not.
+    Unclear(RedisError),
+}
+
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        // Only what the server itself wrote has a code.
+        if error.code().is_some() { Self::Refused(error) } else { Self::Unclear(error) }
+    }
+}
+
+/// What a script said.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Done; where to go on, if it is of that kind.
+    Done(String),
+    /// It did nothing, because somebody else wrote: what there is instead.
+    Changed(String),
+    /// It did nothing, because this key has lost members.
+    Incomplete(String),
+}
+
+/// What says how the model is: at most one of both is there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Marks {
+    /// The field [`STATE`].
+    pub(super) state: Option<String>,
+    /// The field [`FILLING`].
+    pub(super) filling: Option<String>,
+}
+
+/// The scripts; a Redis that has forgotten one is given it again.
+struct Scripts {
+    apply: Script,
+    check: Script,
+    begin: Script,
+    fill: Script,
+    forget: Script,
+    finish: Script,
+}
+
+macro_rules! script {
+    ($file:literal) => {
+        Script::new(concat!(include_str!("model.lua"), include_str!($file)))
+    };
+}
+
+impl Scripts {
+    fn new() -> Self {
+        Self {
+            apply: script!("apply.lua"),
+            check: script!("check.lua"),
+            begin: script!("begin.lua"),
+            fill: script!("fill.lua"),
+            forget: script!("forget.lua"),
+            finish: script!("finish.lua"),
+        }
+    }
+}
+
+/// One connection.
+pub(super) struct Link {
+    connection: Connection,
+    scripts: Scripts,
+    channel: String,
+    /// Of the Redis process: another one has another.
+    pub(super) run: String,
+}
+
+impl Link {
+    /// Connects, within [`PATIENCE`].
+    pub(super) fn open(address: &RedisAddress) -> Result<Self, RedisError> {
+        let mut redis = RedisConnectionInfo::default().set_db(address.database);
+        if let Some(password) = &address.password {
+            redis = redis.set_password(password);
+        }
+        let info = ConnectionAddr::Tcp(address.host.clone(), address.port).into_connection_info()?;
+        let client = Client::open(info.set_redis_settings(redis))?;
+        let mut connection = client.get_connection_with_timeout(PATIENCE)?;
+        connection.set_read_timeout(Some(PATIENCE))?;
+        connection.set_write_timeout(Some(PATIENCE))?;
+        let run = info_field(&mut connection, "server", "run_id")?;
+        let channel = read_model::channel(address.database);
+        Ok(Self { connection, scripts: Scripts::new(), channel, run })
+    }
+
+    pub(super) fn marks(&mut self) -> Result<Marks, Failure> {
+        let (state, filling) = redis::cmd("HMGET").arg(ITEMS).arg(STATE).arg(FILLING).query(&mut self.connection)?;
+        Ok(Marks { state, filling })
+    }
+
+    /// How many keys Redis has evicted since it started.
+    pub(super) fn evicted(&mut self) -> Result<u64, Failure> {
+        let count = info_field(&mut self.connection, "stats", "evicted_keys")?;
+        Ok(count.parse().unwrap_or(0))
+    }
+
+    pub(super) fn apply(&mut self, batch: &Batch<'_>) -> Result<Said, Failure> {
+        let mut call = self.scripts.apply.prepare_invoke();
+        call.key(keys());
+        for (command, _, _) in &batch.outcomes {
+            call.key(read_model::outcome_key(*command));
+        }
+        call.arg(batch.expected).arg(batch.next).arg(batch.superseded).arg(&self.channel).arg(batch.announcement);
+        call.arg(batch.live.len()).arg(batch.deleted.len());
+        for item in &batch.live {
+            item.write(&mut call);
+        }
+        for (id, sku) in batch.deleted {
+            call.arg(id.to_string()).arg(sku);
+        }
+        for (_, document, seconds) in &batch.outcomes {
+            call.arg(document).arg(*seconds);
+        }
+        said(call.invoke(&mut self.connection))
+    }
+
+    pub(super) fn check(&mut self, expected: &str, heartbeat: &str) -> Result<Said, Failure> {
+        let mut call = self.scripts.check.prepare_invoke();
+        call.key(keys()).arg(expected).arg(&self.channel).arg(heartbeat);
+        said(call.invoke(&mut self.connection))
+    }
+
+    pub(super) fn begin(&mut self, expected: &Marks, filling: &str) -> Result<Said, Failure> {
+        let mut call = self.scripts.begin.prepare_invoke();
+        call.key(keys());
+        call.arg(expected.state.as_deref().unwrap_or_default());
+        call.arg(expected.filling.as_deref().unwrap_or_default()).arg(filling);
+        said(call.invoke(&mut self.connection))
+    }
+
+    pub(super) fn fill(&mut self, expected: &str, next: &str, items: &[super::call::Item]) -> Result<Said, Failure> {
+        let mut call = self.scripts.fill.prepare_invoke();
+        call.key(keys()).arg(expected).arg(next).arg(items.len());
+        for item in items {
+            item.write(&mut call);
+        }
+        said(call.invoke(&mut self.connection))
+    }
+
+    /// Looks at some keys and removes the outcomes among them; says where to go on, `0` at the end.
+    pub(super) fn forget(&mut self, expected: &str, next: &str, cursor: &str) -> Result<Said, Failure> {
+        let mut call = self.scripts.forget.prepare_invoke();
+        call.key(keys()).arg(expected).arg(next).arg(format!("{OUTCOMES}*")).arg(cursor).arg(KEYS_AT_ONCE);
+        said(call.invoke(&mut self.connection))
+    }
+
+    pub(super) fn finish(
+        &mut self,
+        expected: &str,
+        state: &str,
+        superseded: &str,
+        announcement: &str,
+    ) -> Result<Said, Failure> {
+        let mut call = self.scripts.finish.prepare_invoke();
+        call.key(keys()).arg(expected).arg(state).arg(superseded).arg(&self.channel).arg(announcement);
+        said(call.invoke(&mut self.connection))
+    }
+}
+
+/// As `model.lua` has them.
+fn keys() -> Vec<&'static str> {
+    [ITEMS, ROWS, TERMS, SHARED_BEGINNINGS].into_iter().chain(Order::ALL.map(Order::key)).collect()
+}
+
+fn said(reply: Result<(String, String), RedisError>) -> Result<Said, Failure> {
+    let (what, detail) = reply?;
+    Ok(match what.as_str() {
+        "done" => Said::Done(detail),
+        "incomplete" => Said::Incomplete(detail),
+        _ => Said::Changed(detail),
+    })
+}
+
+fn info_field(connection: &mut Connection, section: &str, name: &str) -> Result<String, RedisError> {
+    let text: String = redis::cmd("INFO").arg(section).query(connection)?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    Ok(value.unwrap_or_default().trim().to_owned())
+}
