@@ -53,9 +53,6 @@ pub struct RunSettings {
     /// The database.
     #[command(flatten)]
     pub sqlite: SqliteSettings,
-    /// The read model.
-    #[command(flatten)]
-    pub redis: RedisSettings,
     /// The retention.
     #[command(flatten)]
     pub retention: RetentionSettings,
