@@ -52,7 +52,8 @@ impl App {
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         ensure!(rusqlite::version_number() >= OLDEST_SQLITE, "SQLite {} is too old", rusqlite::version());
         let listener = server::bind(&config.host, config.port, "QUERY_PORT").await?;
-        let redis = config.redis.clone().map(RedisModel::new).transpose();
+        let is_only_source = config.sqlite_path.is_none();
+        let redis = config.redis.clone().map(|address| RedisModel::new(address, is_only_source)).transpose();
         let redis = redis.map_err(|error| SettingsError::new("REDIS_HOST", error.to_string()))?.map(Arc::new);
         let mut dependencies = Vec::new();
         dependencies.extend(redis.as_ref().map(|_| REDIS));

@@ -46,8 +46,8 @@ pub(crate) struct RedisModel {
 
 impl RedisModel {
     /// Connects to nothing yet.
-    pub(crate) fn new(address: RedisAddress) -> RedisResult<Self> {
-        Link::new(address).map(|link| Self { link })
+    pub(crate) fn new(address: RedisAddress, is_only_source: bool) -> RedisResult<Self> {
+        Link::new(address, is_only_source).map(|link| Self { link })
     }
 
     /// Where it is.
@@ -95,12 +95,11 @@ impl RedisModel {
     /// The outcome of a command, if it is there: `None` says nothing about it by itself.
     pub(crate) async fn outcome(&self, command: CommandId) -> Result<Found<Option<StoredOutcome>>, Miss> {
         let key = outcome_key(command);
-        let call = |mut connection: redis::aio::MultiplexedConnection| async move {
-            let mut both = redis::pipe();
-            // One after the other in one transaction: an outcome that the state covers is there.
-            both.atomic().hget(ITEMS, STATE).get(key);
-            both.query_async::<(Text, Text)>(&mut connection).await
-        };
+        let mut both = redis::pipe();
+        // One after the other in one transaction: an outcome that the state covers is there.
+        both.atomic().hget(ITEMS, STATE).get(key);
+        let both = &both;
+        let call = |mut connection| async move { both.query_async::<(Text, Text)>(&mut connection).await };
         let answer = self.link.call(call).await?;
         let (state, outcome) = &answer.value;
         let outcome = outcome.as_deref().map(readable).transpose()?;
@@ -108,6 +107,7 @@ impl RedisModel {
     }
 
     async fn query<T: FromRedisValue>(&self, call: redis::Cmd) -> Result<Answer<T>, Miss> {
+        let call = &call;
         self.link.call(|mut connection| async move { call.query_async(&mut connection).await }).await
     }
 }

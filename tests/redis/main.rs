@@ -4,4 +4,5 @@
 mod faults;
 mod lists;
 mod reading;
+mod watch;
 mod world;

@@ -15,7 +15,7 @@ use testkit::poll::eventually;
 use testkit::redis_server::RedisServer;
 use tokio::task::JoinHandle;
 
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_mins(2);
 const DRAIN: Duration = Duration::from_secs(10);
 
 pub(crate) struct World {
@@ -29,7 +29,8 @@ pub(crate) struct World {
     pub(crate) database: Client,
     pub(crate) listener: Client,
     running: Option<Running>,
-    pub(crate) readers: Vec<Running>,
+    /// They end with the test.
+    _readers: [Running; 2],
     folder: tempfile::TempDir,
 }
 
@@ -79,7 +80,7 @@ impl World {
             database: database.1,
             listener,
             running: Some(running),
-            readers: vec![alone.0, database.0],
+            _readers: [alone.0, database.0],
             folder,
         };
         world.whole().await;
@@ -186,5 +187,5 @@ fn accepted(answer: &Answer) -> Accepted {
 }
 
 pub(crate) fn x_cache(answer: &Answer) -> &str {
-    answer.headers["x-cache"].to_str().expect("text")
+    answer.headers.get("x-cache").unwrap_or_else(|| panic!("{}", answer.text())).to_str().expect("text")
 }

@@ -56,9 +56,9 @@ impl ListRequest {
         if self.prefix.is_some() { MATCHING } else { "" }
     }
 
-    /// The bounds of the terms that begin with the prefix: no character comes after `char::MAX`.
+    /// The bounds of the terms that begin with the prefix.
     fn bounds(&self) -> Vec<Value> {
-        let bounds = |prefix: &String| vec![prefix.clone().into(), format!("{prefix}{}", char::MAX).into()];
+        let bounds = |prefix: &String| vec![prefix.clone().into(), after_all_with(prefix).into()];
         self.prefix.as_ref().map(bounds).unwrap_or_default()
     }
 
@@ -71,6 +71,19 @@ impl ListRequest {
             self.sort.key.expression(),
         )
     }
+}
+
+/// The first text, by code point, after all that begin with `prefix`. After those that begin with nothing but the last
+/// character there is none; but that begins no term, for it is no letter.
+fn after_all_with(prefix: &str) -> String {
+    let kept = prefix.trim_end_matches(char::MAX);
+    let mut after: Vec<char> = kept.chars().collect();
+    match after.pop() {
+        Some('\u{d7ff}') => after.push('\u{e000}'),
+        Some(last) => after.extend(char::from_u32(u32::from(last) + 1)),
+        None => after.push(char::MAX),
+    }
+    after.into_iter().collect()
 }
 
 /// The ids on the page, in order.
@@ -103,6 +116,13 @@ mod tests {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", request.page_statement())).unwrap();
         let steps = statement.query_map([20, 0], |row| row.get::<_, String>("detail")).unwrap();
         steps.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
+    }
+
+    #[test]
+    fn the_bound_is_after_all_that_begin_with_the_prefix_and_before_all_others() {
+        for (prefix, after) in [("pen", "peo"), ("pen\u{10ffff}", "peo"), ("a\u{d7ff}", "a\u{e000}"), ("é", "ê")] {
+            assert_eq!(after_all_with(prefix), after);
+        }
     }
 
     #[test]

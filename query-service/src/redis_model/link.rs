@@ -2,13 +2,13 @@
 //! there is another one no request waits for Redis.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisResult};
 use shared::settings::RedisAddress;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::Miss;
 
@@ -20,11 +20,19 @@ const LASTING: Duration = Duration::from_secs(1);
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Who has nothing else to read from waits this long for the next connection, if the last one was lost less than
+/// [`RECENT`] ago: it may have been a stall of this host only.
+const RECONNECT_WAIT: Duration = Duration::from_millis(15);
+const RECENT: Duration = Duration::from_millis(100);
+
 /// Shared by all requests; [`Link::keep_open`] runs beside them.
 pub(super) struct Link {
     address: RedisAddress,
     client: Client,
-    open: RwLock<Option<Open>>,
+    /// Whether there is nothing else to read from.
+    is_only_source: bool,
+    open: watch::Sender<Option<Open>>,
+    lost_at: Mutex<Option<Instant>>,
     /// Why there is no connection.
     trouble: Mutex<String>,
     lost: Notify,
@@ -55,14 +63,22 @@ impl fmt::Debug for Link {
 
 impl Link {
     /// Connects to nothing yet. An address that cannot be one is an error.
-    pub(super) fn new(address: RedisAddress) -> RedisResult<Self> {
+    pub(super) fn new(address: RedisAddress, is_only_source: bool) -> RedisResult<Self> {
         let mut settings = RedisConnectionInfo::default().set_db(address.database);
         if let Some(password) = &address.password {
             settings = settings.set_password(password);
         }
         let place = ConnectionAddr::Tcp(address.host.clone(), address.port);
         let client = Client::open(place.into_connection_info()?.set_redis_settings(settings))?;
-        Ok(Self { address, client, open: RwLock::new(None), trouble: Mutex::default(), lost: Notify::new() })
+        Ok(Self {
+            address,
+            client,
+            is_only_source,
+            open: watch::Sender::new(None),
+            lost_at: Mutex::default(),
+            trouble: Mutex::default(),
+            lost: Notify::new(),
+        })
     }
 
     /// Where it leads.
@@ -81,18 +97,37 @@ impl Link {
     }
 
     /// Makes one call on the open connection. If it fails or is not answered in time, the connection is given up.
-    pub(super) async fn call<T, F>(&self, call: impl FnOnce(MultiplexedConnection) -> F) -> Result<Answer<T>, Miss>
+    pub(super) async fn call<T, F>(&self, call: impl Fn(MultiplexedConnection) -> F) -> Result<Answer<T>, Miss>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
+        match self.call_once(&call).await {
+            Err(Miss::Unreachable) if self.is_only_source && self.is_back_soon().await => self.call_once(&call).await,
+            answer => answer,
+        }
+    }
+
+    async fn call_once<T, F>(&self, call: &impl Fn(MultiplexedConnection) -> F) -> Result<Answer<T>, Miss>
     where
         F: Future<Output = RedisResult<T>>,
     {
         let began = Instant::now();
-        let open = self.open.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let open = self.open.borrow().clone();
         let Some(Open { connection, run, .. }) = open else { return Err(Miss::Unreachable) };
         let answer = tokio::time::timeout(CALL_TIMEOUT, call(connection)).await.unwrap_or_else(|_| Err(too_late()));
         answer.map(|value| Answer { run: Arc::clone(&run), began, value }).map_err(|error| {
             self.lose(&run, began, &error);
             Miss::Unreachable
         })
+    }
+
+    async fn is_back_soon(&self) -> bool {
+        let lost_at = *self.lost_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if lost_at.is_none_or(|at| at.elapsed() > RECENT) {
+            return false;
+        }
+        let mut open = self.open.subscribe();
+        tokio::time::timeout(RECONNECT_WAIT, open.wait_for(Option::is_some)).await.is_ok()
     }
 
     /// Why there was no connection last.
@@ -106,7 +141,7 @@ impl Link {
             match self.connect().await {
                 Ok(open) => {
                     let since = open.since;
-                    *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(open);
+                    self.open.send_replace(Some(open));
                     connected();
                     self.lost.notified().await;
                     if since.elapsed() < LASTING {
@@ -137,8 +172,9 @@ impl Link {
 
     /// Ends the connection that the call was made on, unless there is another one already.
     fn lose(&self, run: &Arc<str>, began: Instant, error: &redis::RedisError) {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        if open.take_if(|open| Arc::ptr_eq(&open.run, run)).is_some() {
+        let end = |open: &mut Option<Open>| open.take_if(|open| Arc::ptr_eq(&open.run, run)).is_some();
+        if self.open.send_if_modified(end) {
+            *self.lost_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             metrics::counter!("inventory_redis_breaks_total").increment(1);
             let waited_ms = began.elapsed().as_millis();
             self.note(error);
