@@ -90,6 +90,11 @@ impl Fill {
 impl Projector {
     /// The next call of a fill.
     pub(super) fn fill_on(&mut self, fill: Fill) -> Result<Step, Fault> {
+        // It was emptied at once: nothing may claim to be whole meanwhile.
+        if !self.pauses.are_over() {
+            self.parts.status.tell(REDIS, Condition::Degraded, "waiting to fill the read model again: it is lost early");
+            return Ok(Step::Blocked);
+        }
         match fill.stage.clone() {
             Stage::Outcomes(cursor) => self.forget(&fill, cursor),
             Stage::Items(after) => self.fill_items(&fill, after),

@@ -183,7 +183,10 @@ fn keys() -> Vec<&'static str> {
 }
 
 fn said(reply: Result<(String, String), RedisError>) -> Result<Said, Failure> {
-    let (what, detail) = reply?;
+    let (what, detail) = match reply {
+        Err(error) if error.code() == Some("WRONGTYPE") => return Ok(Said::Incomplete("something else".to_owned())),
+        reply => reply?,
+    };
     Ok(match what.as_str() {
         "done" => Said::Done(detail),
         "incomplete" => Said::Incomplete(detail),

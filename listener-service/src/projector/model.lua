@@ -31,81 +31,106 @@ local function shared_beginning(a, b)
     return a:sub(1, length)
 end
 
--- The members that a row (read_model::row) stands for in the orders by name, the terms and the shared beginnings.
-local function members(row, sku)
-    local name, before
-    local terms, shared, line = {}, {}, 0
+-- Each byte's opposite, as a pattern's replacements.
+local OPPOSITE = {}
+for byte = 0, 255 do OPPOSITE[string.char(byte)] = string.char(255 - byte) end
+
+-- What to write to each key, or to remove from it. One call a key costs a third of one call a member.
+local function plan() return { by_name = {}, by_name_down = {}, terms = {}, shared = {} } end
+
+-- Puts the members that a row (read_model::row) stands for on a plan; `score` is what goes before each, if anything.
+local function put_members(on, row, sku, score)
+    local function put(list, member)
+        if score then list[#list + 1] = score end
+        list[#list + 1] = member
+    end
+    local line, before = 0, nil
     for text in row:gmatch('[^\n]+') do
         line = line + 1
-        if line == 2 then name = text end
-        if line > 2 then
-            terms[#terms + 1] = text .. '\n' .. sku
+        if line == 2 then
+            put(on.by_name, text .. '\n' .. sku)
+            put(on.by_name_down, text:gsub('.', OPPOSITE) .. '\255' .. sku)
+        elseif line > 2 then
+            put(on.terms, text .. '\n' .. sku)
             local beginning = before and shared_beginning(before, text) or ''
-            if beginning ~= '' then shared[#shared + 1] = beginning .. '\n' .. sku .. '\n' .. (line - 4) end
+            if beginning ~= '' then put(on.shared, beginning .. '\n' .. sku .. '\n' .. (line - 4)) end
             before = text
         end
     end
-    local down = name:gsub('.', function(c) return string.char(255 - c:byte()) end)
-    return name .. '\n' .. sku, down .. '\255' .. sku, terms, shared
 end
 
-local function add_all(key, list)
-    local scored = {}
-    for i = 1, #list do
-        scored[2 * i - 1], scored[2 * i] = 0, list[i]
+-- In parts that Lua's stack has room for, of an even number each.
+local function call_all(command, key, list)
+    for from = 1, #list, 1000 do
+        redis.call(command, key, unpack(list, from, math.min(from + 999, #list)))
     end
-    if #list > 0 then redis.call('ZADD', key, unpack(scored)) end
 end
 
-local function add_row(sku, row)
-    local by_name, by_name_down, terms, shared = members(row, sku)
-    redis.call('HSET', ROWS, sku, row)
-    redis.call('ZADD', BY_NAME, 0, by_name)
-    redis.call('ZADD', BY_NAME_DOWN, 0, by_name_down)
-    add_all(TERMS, terms)
-    add_all(SHARED, shared)
+local function call_members(command, on)
+    call_all(command, BY_NAME, on.by_name)
+    call_all(command, BY_NAME_DOWN, on.by_name_down)
+    call_all(command, TERMS, on.terms)
+    call_all(command, SHARED, on.shared)
 end
 
-local function remove_row(sku, row)
-    local by_name, by_name_down, terms, shared = members(row, sku)
-    redis.call('ZREM', BY_NAME, by_name)
-    redis.call('ZREM', BY_NAME_DOWN, by_name_down)
-    redis.call('ZREM', TERMS, unpack(terms))
-    if #shared > 0 then redis.call('ZREM', SHARED, unpack(shared)) end
+-- The present rows of `count` SKUs, the first at ARGV[at], each `step` further on.
+local function rows_of(at, count, step)
+    local skus = {}
+    for n = 1, count do skus[n] = ARGV[at + (n - 1) * step] end
+    return count > 0 and redis.call('HMGET', ROWS, unpack(skus)) or {}
 end
 
--- `count` items from ARGV[at] on, six values each. Returns where it ended.
+-- `count` items from ARGV[at] on, six values each; what has not changed is not touched. Returns where it ended.
 local function upsert(at, count)
-    for i = at, at + 6 * (count - 1), 6 do
-        local id, document, sku, row, available, updated =
-            ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
-        local old = redis.call('HGET', ROWS, sku)
-        redis.call('HSET', ITEMS, id, document)
-        if old ~= row then
-            if old then remove_row(sku, old) else redis.call('ZADD', BY_SKU, 0, sku) end
-            add_row(sku, row)
+    local present = rows_of(at + 2, count, 6)
+    local documents, rows, by_sku = {}, {}, {}
+    local available, available_down, updated, updated_down = {}, {}, {}, {}
+    local old, new = plan(), plan()
+    for n = 1, count do
+        local i = at + 6 * (n - 1)
+        local sku, row, last = ARGV[i + 2], ARGV[i + 3], 2 * n
+        documents[last - 1], documents[last] = ARGV[i], ARGV[i + 1]
+        if present[n] ~= row then
+            if present[n] then
+                put_members(old, present[n], sku)
+            else
+                by_sku[#by_sku + 1] = 0
+                by_sku[#by_sku + 1] = sku
+            end
+            rows[#rows + 1] = sku
+            rows[#rows + 1] = row
+            put_members(new, row, sku, 0)
         end
-        redis.call('ZADD', BY_AVAILABLE, available, sku)
-        redis.call('ZADD', BY_AVAILABLE_DOWN, 0 - available, sku)
-        redis.call('ZADD', BY_UPDATED, updated, sku)
-        redis.call('ZADD', BY_UPDATED_DOWN, 0 - updated, sku)
+        available[last - 1], available[last] = ARGV[i + 4], sku
+        available_down[last - 1], available_down[last] = 0 - ARGV[i + 4], sku
+        updated[last - 1], updated[last] = ARGV[i + 5], sku
+        updated_down[last - 1], updated_down[last] = 0 - ARGV[i + 5], sku
     end
+    call_all('HSET', ITEMS, documents)
+    call_all('HSET', ROWS, rows)
+    call_members('ZREM', old)
+    call_members('ZADD', new)
+    call_all('ZADD', BY_SKU, by_sku)
+    call_all('ZADD', BY_AVAILABLE, available)
+    call_all('ZADD', BY_AVAILABLE_DOWN, available_down)
+    call_all('ZADD', BY_UPDATED, updated)
+    call_all('ZADD', BY_UPDATED_DOWN, updated_down)
     return at + 6 * count
 end
 
 -- `count` items from ARGV[at] on, two values each. Returns where it ended.
 local function remove(at, count)
-    for i = at, at + 2 * (count - 1), 2 do
-        local id, sku = ARGV[i], ARGV[i + 1]
-        local row = redis.call('HGET', ROWS, sku)
-        redis.call('HDEL', ITEMS, id)
-        if row then
-            remove_row(sku, row)
-            redis.call('HDEL', ROWS, sku)
-        end
-        for _, key in ipairs({ BY_SKU, BY_AVAILABLE, BY_AVAILABLE_DOWN, BY_UPDATED, BY_UPDATED_DOWN }) do
-            redis.call('ZREM', key, sku)
-        end
+    local present = rows_of(at + 1, count, 2)
+    local ids, skus, old = {}, {}, plan()
+    for n = 1, count do
+        ids[n], skus[n] = ARGV[at + 2 * (n - 1)], ARGV[at + 2 * n - 1]
+        if present[n] then put_members(old, present[n], skus[n]) end
+    end
+    call_all('HDEL', ITEMS, ids)
+    call_all('HDEL', ROWS, skus)
+    call_members('ZREM', old)
+    for _, key in ipairs({ BY_SKU, BY_AVAILABLE, BY_AVAILABLE_DOWN, BY_UPDATED, BY_UPDATED_DOWN }) do
+        call_all('ZREM', key, skus)
     end
     return at + 2 * count
 end

@@ -70,10 +70,6 @@ impl Projector {
         };
         let mark = snapshot.mark(position.last)?.expect("the last entry is there");
         drop(snapshot);
-        if !self.pauses.are_over() {
-            self.parts.status.tell(REDIS, Condition::Degraded, format!("waiting to fill the read model: {why}"));
-            return Ok(Step::Blocked);
-        }
         let mut fill = Fill::new(self.parts.epoch, run, position, mark, superseded);
         if is_of_this_journal {
             fill.keep_outcomes();

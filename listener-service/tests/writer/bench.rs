@@ -42,8 +42,14 @@ impl Bench {
 
     /// As if the process had ended here and another had started.
     pub(crate) fn restart(self) -> Self {
+        self.restart_after(|_| ())
+    }
+
+    /// The same, with something done to the folder while nobody had the database open.
+    pub(crate) fn restart_after(self, between: impl FnOnce(&std::path::Path)) -> Self {
         let Self { folder, writer, log, next_offset, history } = self;
         drop(writer);
+        between(folder.path());
         let writer = start(&folder.path().join("inventory.db"), &log);
         Self { folder, writer, log, next_offset, history }
     }

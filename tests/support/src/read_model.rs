@@ -1,0 +1,368 @@
+//! Holds the read model in Redis to the database it is made from, in full.
+//!
+//! It works out everything again from SQLite, by the contract in `shared::read_model` and with none of the projector's
+//! code. Both are read while a system runs: what is compared is a model that did not change between two looks, against
+//! the database as of the sequence that it claims.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use redis::Connection as Redis;
+use rusqlite::{Connection, OpenFlags, Row, Transaction};
+use shared::clock::Timestamp;
+use shared::id::{CommandId, Id};
+use shared::outcome::OutcomeStatus;
+use shared::read_model::{
+    ITEMS, Order, ROWS, SENTINEL, SHARED_BEGINNINGS, STATE, SUPERSEDED, State, StoredItem, StoredLevel, StoredOutcome,
+    TERMS, outcome_key, row, tip,
+};
+use shared::search;
+use shared::settings::RedisAddress;
+use uuid::Uuid;
+
+/// How many differences are told.
+const TOLD: usize = 20;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What is in a sorted set, or should be: scores as texts, so that they can be compared in full.
+type Members = BTreeMap<Vec<u8>, String>;
+
+/// Waits until the model has caught up with the database, at most `within`, and compares them. Panics with what differs,
+/// or with why there was nothing to compare. Returns the state compared.
+#[track_caller]
+pub fn assert_model_equals_database(database: &Path, address: &RedisAddress, within: Duration) -> State {
+    let deadline = Instant::now() + within;
+    loop {
+        match differences(database, address) {
+            Ok((state, found)) if found.is_empty() => return state,
+            Ok((_, found)) => panic!("{} differences:\n{}", found.len(), found[..found.len().min(TOLD)].join("\n")),
+            Err(why) => assert!(Instant::now() < deadline, "not within {within:?}: {why}"),
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// What differs, or why they cannot be compared now.
+pub fn differences(database: &Path, address: &RedisAddress) -> Result<(State, Vec<String>), String> {
+    let mut redis = connect(address).map_err(|error| error.to_string())?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut sqlite = Connection::open_with_flags(database, flags).map_err(|error| error.to_string())?;
+    let snapshot = sqlite.transaction().map_err(|error| error.to_string())?;
+    let expected = Expected::read(&snapshot).map_err(|error| error.to_string())?;
+    let before = state_of(&mut redis)?;
+    let (state, superseded) = (parse::<State>(&before.0)?, parse::<Vec<String>>(&before.1)?);
+    if (state.sequence, state.next_offset) != (expected.sequence, expected.next_offset) {
+        let (has, is) = ((state.sequence, state.next_offset), (expected.sequence, expected.next_offset));
+        return Err(format!("the model is at {has:?}, the database at {is:?}"));
+    }
+    let actual = Actual::read(&mut redis, &expected).map_err(|error| error.to_string())?;
+    if state_of(&mut redis)? != before {
+        return Err("the model moved meanwhile".to_owned());
+    }
+    let mut found = Vec::new();
+    differ("superseded", &superseded, &expected.superseded, &mut found);
+    differ("tip", &state.tip, &expected.tip, &mut found);
+    differ("log", &state.log.as_ref().map(|log| log.as_str().to_owned()), &expected.log, &mut found);
+    differ("epoch", &state.epoch, &expected.epoch, &mut found);
+    actual.compare(&state, &expected, &mut found);
+    Ok((state, found))
+}
+
+/// Everything in the database that the model is made from.
+struct Expected {
+    sequence: u64,
+    tip: String,
+    log: Option<String>,
+    next_offset: i64,
+    epoch: i64,
+    superseded: Vec<String>,
+    items: BTreeMap<String, StoredItem>,
+    /// The last sequence about each item.
+    changed: BTreeMap<String, u64>,
+    outcomes: BTreeMap<CommandId, StoredOutcome>,
+}
+
+impl Expected {
+    fn read(snapshot: &Transaction<'_>) -> rusqlite::Result<Self> {
+        let text = |row: &Row<'_>| row.get::<_, String>(0);
+        let (log, next_offset) = all(
+            snapshot,
+            "SELECT log_id, coalesce(next_offset, 0) FROM logs WHERE superseded_at IS NULL",
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?
+        .pop()
+        .map_or((None, 0), |(log, next)| (Some(log), next));
+        let last = "SELECT sequence, command_id, fact_index, occurred_at FROM journal ORDER BY sequence DESC LIMIT 1";
+        let last = all(snapshot, last, |row| {
+            let command = row.get::<_, Option<Uuid>>(1)?.map(CommandId::from_uuid);
+            Ok((row.get(0)?, tip(command, row.get(2)?, Timestamp::from_millis(row.get(3)?))))
+        })?;
+        let (sequence, tip) = last.into_iter().next().unwrap_or_default();
+        let changed = "SELECT item_id, max(sequence) FROM journal WHERE item_id IS NOT NULL GROUP BY item_id";
+        Ok(Self {
+            sequence,
+            tip,
+            log,
+            next_offset,
+            epoch: snapshot.query_row("SELECT epoch FROM lease", [], |row| row.get(0))?,
+            superseded: all(snapshot, "SELECT log_id FROM logs WHERE superseded_at IS NOT NULL ORDER BY log", text)?,
+            items: items(snapshot)?,
+            changed: all(snapshot, changed, |row| Ok((row.get::<_, Uuid>(0)?.to_string(), row.get(1)?)))?
+                .into_iter()
+                .collect(),
+            outcomes: outcomes(snapshot)?,
+        })
+    }
+
+    fn rows(&self) -> BTreeMap<String, String> {
+        let row = |item: &StoredItem| row(item.id, &item.name, &search::terms(&item.sku, &item.name));
+        self.items.values().map(|item| (item.sku.clone(), row(item))).collect()
+    }
+
+    fn terms(&self) -> Members {
+        let mut members = Members::from([(SENTINEL.into(), "0".to_owned())]);
+        for item in self.items.values() {
+            for term in search::terms(&item.sku, &item.name) {
+                members.insert(format!("{term}\n{}", item.sku).into(), "0".to_owned());
+            }
+        }
+        members
+    }
+
+    fn shared_beginnings(&self) -> Members {
+        let mut members = Members::from([(SENTINEL.into(), "0".to_owned())]);
+        for item in self.items.values() {
+            for (index, pair) in search::terms(&item.sku, &item.name).windows(2).enumerate() {
+                let both = pair[0].chars().zip(pair[1].chars()).take_while(|(a, b)| a == b);
+                let beginning: String = both.map(|(a, _)| a).collect();
+                if !beginning.is_empty() {
+                    members.insert(format!("{beginning}\n{}\n{index}", item.sku).into(), "0".to_owned());
+                }
+            }
+        }
+        members
+    }
+
+    fn order(&self, order: Order) -> Members {
+        let member = |item: &StoredItem| {
+            let sum: i64 = item.levels.iter().map(|level| level.quantity - level.reserved).sum();
+            let touched = item.levels.iter().map(|level| level.updated_at).chain([item.updated_at]).max();
+            let touched = touched.unwrap_or(item.updated_at).millis();
+            let sku = item.sku.clone().into_bytes();
+            match order {
+                Order::Sku => (sku, 0),
+                Order::Name => ([item.name.as_bytes(), b"\n", &sku].concat(), 0),
+                Order::NameDescending => {
+                    let name: Vec<u8> = item.name.bytes().map(|byte| 255 - byte).collect();
+                    ([&name, &[255][..], &sku].concat(), 0)
+                }
+                Order::Available => (sku, sum),
+                Order::AvailableDescending => (sku, -sum),
+                Order::UpdatedAt => (sku, touched),
+                Order::UpdatedAtDescending => (sku, -touched),
+            }
+        };
+        self.items.values().map(member).map(|(member, score)| (member, score.to_string())).collect()
+    }
+}
+
+/// Everything that is in the model.
+struct Actual {
+    items: BTreeMap<String, String>,
+    rows: BTreeMap<String, String>,
+    terms: Members,
+    shared_beginnings: Members,
+    orders: Vec<Members>,
+    /// Of the commands that the database knows; none if there is none.
+    outcomes: BTreeMap<CommandId, Option<String>>,
+}
+
+impl Actual {
+    fn read(redis: &mut Redis, expected: &Expected) -> redis::RedisResult<Self> {
+        let mut items: BTreeMap<String, String> = redis::cmd("HGETALL").arg(ITEMS).query(redis)?;
+        items.retain(|field, _| field != STATE && field != SUPERSEDED);
+        let mut outcomes = BTreeMap::new();
+        for &command in expected.outcomes.keys() {
+            outcomes.insert(command, redis::cmd("GET").arg(outcome_key(command)).query(redis)?);
+        }
+        Ok(Self {
+            items,
+            rows: redis::cmd("HGETALL").arg(ROWS).query(redis)?,
+            terms: members(redis, TERMS)?,
+            shared_beginnings: members(redis, SHARED_BEGINNINGS)?,
+            orders: Order::ALL.iter().map(|order| members(redis, order.key())).collect::<redis::RedisResult<_>>()?,
+            outcomes,
+        })
+    }
+
+    fn compare(&self, state: &State, expected: &Expected, found: &mut Vec<String>) {
+        let present = |map: &BTreeMap<String, String>| map.keys().cloned().collect::<BTreeSet<_>>();
+        let ids = expected.items.keys().cloned().collect();
+        differ("the items' ids", &present(&self.items), &ids, found);
+        for (id, text) in &self.items {
+            let Some(item) = expected.items.get(id) else { continue };
+            compare_item(text, item, expected.changed.get(id).copied().unwrap_or(0), state, found);
+        }
+        compare_maps(ROWS, &self.rows, &expected.rows(), found);
+        compare_maps(TERMS, &self.terms, &expected.terms(), found);
+        compare_maps(SHARED_BEGINNINGS, &self.shared_beginnings, &expected.shared_beginnings(), found);
+        for (order, members) in Order::ALL.into_iter().zip(&self.orders) {
+            compare_maps(order.key(), members, &expected.order(order), found);
+        }
+        for (command, outcome) in &expected.outcomes {
+            let text = self.outcomes[command].as_deref();
+            let is_claimed = outcome.applied_at >= state.outcomes_since
+                && outcome.applied_at.plus_millis(3_590_000) > Timestamp::wall_clock();
+            match text.map(serde_json::from_str::<StoredOutcome>) {
+                Some(Ok(stored)) => differ(&format!("outcome {command}"), &stored, outcome, found),
+                Some(Err(error)) => found.push(format!("outcome {command} cannot be read: {error}")),
+                None if is_claimed => found.push(format!("outcome {command} is missing, told at {}", outcome.applied_at)),
+                None => {}
+            }
+        }
+    }
+}
+
+/// A document may be newer than the state, by what it says of itself; it is compared when both stand still.
+fn compare_item(text: &str, item: &StoredItem, changed: u64, state: &State, found: &mut Vec<String>) {
+    match serde_json::from_str::<StoredItem>(text) {
+        Ok(stored) => {
+            if !(changed..=state.sequence).contains(&stored.as_of) {
+                found.push(format!("{}: as of {}, but changed at {changed}", item.sku, stored.as_of));
+            }
+            differ(&item.sku, &StoredItem { as_of: 0, ..stored }, item, found);
+        }
+        Err(error) => found.push(format!("{} cannot be read: {error}", item.sku)),
+    }
+}
+
+fn differ<T: PartialEq + std::fmt::Debug>(what: &str, actual: &T, expected: &T, found: &mut Vec<String>) {
+    if actual != expected {
+        found.push(format!("{what}: is {actual:?}, should be {expected:?}"));
+    }
+}
+
+fn compare_maps<K: Ord + Shown, V: PartialEq + std::fmt::Debug>(
+    what: &str,
+    actual: &BTreeMap<K, V>,
+    expected: &BTreeMap<K, V>,
+    found: &mut Vec<String>,
+) {
+    for (key, value) in expected {
+        match actual.get(key) {
+            Some(there) => differ(&format!("{what}, {}", key.shown()), there, value, found),
+            None => found.push(format!("{what}: {} is missing", key.shown())),
+        }
+    }
+    let more = actual.keys().filter(|key| !expected.contains_key(key));
+    found.extend(more.map(|key| format!("{what}: {} should not be there", key.shown())));
+}
+
+trait Shown {
+    fn shown(&self) -> String;
+}
+
+impl Shown for String {
+    fn shown(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+impl Shown for Vec<u8> {
+    fn shown(&self) -> String {
+        format!("{:?}", String::from_utf8_lossy(self))
+    }
+}
+
+fn connect(address: &RedisAddress) -> redis::RedisResult<Redis> {
+    let client = redis::Client::open((address.host.as_str(), address.port))?;
+    let mut connection = client.get_connection_with_timeout(Duration::from_secs(5))?;
+    if let Some(password) = &address.password {
+        redis::cmd("AUTH").arg(password).exec(&mut connection)?;
+    }
+    redis::cmd("SELECT").arg(address.database).exec(&mut connection)?;
+    Ok(connection)
+}
+
+fn state_of(redis: &mut Redis) -> Result<(String, String), String> {
+    let fields = redis::cmd("HMGET").arg(ITEMS).arg(STATE).arg(SUPERSEDED).query(redis);
+    let (state, superseded): (Option<String>, Option<String>) = fields.map_err(|error| error.to_string())?;
+    state.zip(superseded).ok_or_else(|| "the model is not whole".to_owned())
+}
+
+fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| format!("{text}: {error}"))
+}
+
+fn members(redis: &mut Redis, key: &str) -> redis::RedisResult<Members> {
+    let pairs: Vec<(Vec<u8>, String)> =
+        redis::cmd("ZRANGE").arg(key).arg(0).arg(-1).arg("WITHSCORES").query(redis)?;
+    Ok(pairs.into_iter().collect())
+}
+
+fn all<T>(
+    snapshot: &Transaction<'_>,
+    sql: &str,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    snapshot.prepare(sql)?.query_map([], read)?.collect()
+}
+
+fn items(snapshot: &Transaction<'_>) -> rusqlite::Result<BTreeMap<String, StoredItem>> {
+    let live = "SELECT item_id, sku, name, description, version, created_at, updated_at FROM items WHERE deleted = 0";
+    let mut items: BTreeMap<String, StoredItem> = all(snapshot, live, |row| {
+        let item = StoredItem {
+            id: Id::from_uuid(row.get(0)?),
+            sku: row.get(1)?,
+            name: row.get(2)?,
+            description: row.get(3)?,
+            version: row.get(4)?,
+            created_at: Timestamp::from_millis(row.get(5)?),
+            updated_at: Timestamp::from_millis(row.get(6)?),
+            levels: Vec::new(),
+            as_of: 0,
+        };
+        Ok((item.id.to_string(), item))
+    })?
+    .into_iter()
+    .collect();
+    let levels = "SELECT item_id, store_id, quantity, reserved, version, updated_at FROM stock_levels
+                  ORDER BY item_id, store_id";
+    for (item, level) in all(snapshot, levels, |row| {
+        let level = StoredLevel {
+            store_id: row.get(1)?,
+            quantity: row.get(2)?,
+            reserved: row.get(3)?,
+            version: row.get(4)?,
+            updated_at: Timestamp::from_millis(row.get(5)?),
+        };
+        Ok((row.get::<_, Uuid>(0)?.to_string(), level))
+    })? {
+        if let Some(item) = items.get_mut(&item) {
+            item.levels.push(level);
+        }
+    }
+    Ok(items)
+}
+
+fn outcomes(snapshot: &Transaction<'_>) -> rusqlite::Result<BTreeMap<CommandId, StoredOutcome>> {
+    let sql = "SELECT command_id, status, type, item_id, version, sequence, applied_at, code, detail, dead_letter_id
+               FROM outcomes";
+    let found = all(snapshot, sql, |row| {
+        let status: String = row.get(1)?;
+        let outcome = StoredOutcome {
+            status: OutcomeStatus::parse(&status).expect("a CHECK names the statuses"),
+            kind: row.get(2)?,
+            item_id: Some(Id::from_uuid(row.get(3)?)),
+            version: row.get(4)?,
+            sequence: row.get(5)?,
+            applied_at: Timestamp::from_millis(row.get(6)?),
+            code: row.get(7)?,
+            detail: row.get(8)?,
+            dead_letter_id: row.get::<_, Option<Uuid>>(9)?.map(Id::from_uuid),
+        };
+        Ok((CommandId::from_uuid(row.get(0)?), outcome))
+    })?;
+    Ok(found.into_iter().collect())
+}
