@@ -4,14 +4,14 @@ use serde_json::json;
 use testkit::contract::Client;
 use testkit::poll::eventually;
 
-use crate::world::{SOON, World, x_cache};
+use crate::world::{SOON, World, get, x_cache};
 
 /// The same status and bytes from Redis, beside the file and alone, as from the file.
 async fn same_everywhere(world: &World, path: &str) {
     let expected = world.database.get(path).await;
     assert_ne!(x_cache(&expected), "redis", "{path}");
     for reader in [&world.beside, &world.alone] {
-        let answer = reader.get(path).await;
+        let answer = get(reader, path).await;
         assert_eq!((answer.status, answer.text()), (expected.status, expected.text()), "{path}");
         assert_eq!(answer.headers.get("etag"), expected.headers.get("etag"), "{path}");
         assert_eq!(x_cache(&answer), "redis", "{path}");
@@ -44,7 +44,7 @@ async fn items_levels_carts_and_outcomes_are_the_same_bytes_as_from_the_file() {
     }
     for path in ["/api/v1/inventory/items/sku/gone", "/api/v1/inventory/items/sku/never/stock"] {
         for reader in [&world.database, &world.beside, &world.alone] {
-            let answer = reader.get(path).await;
+            let answer = get(reader, path).await;
             assert_eq!((answer.status, &answer.json()["code"]), (404, &json!("NOT_FOUND")), "{path}");
         }
     }
@@ -56,12 +56,12 @@ async fn a_read_with_a_token_sees_the_write_and_a_waiting_outcome_comes_at_once_
     let created = world.create("T", "T", 0).await;
     let outcome = |command: String| {
         let alone = world.alone.clone();
-        async move { alone.get(&format!("/api/v1/commands/{command}?waitMs=20000")).await.json() }
+        async move { get(&alone, &format!("/api/v1/commands/{command}?waitMs=20000")).await.json() }
     };
     assert_eq!(outcome(created.command_id.clone()).await["status"], "applied");
     for quantity in 1..=50 {
         let adjusted = world.adjust("T", 1).await;
-        let read = world.alone.get(&format!("/api/v1/inventory/items/sku/T/stock?token={}", adjusted.token)).await;
+        let read = get(&world.alone, &format!("/api/v1/inventory/items/sku/T/stock?token={}", adjusted.token)).await;
         assert_eq!((read.status, &read.json()["quantity"]), (200, &json!(quantity)), "{}", read.text());
         let began = std::time::Instant::now();
         assert_eq!(outcome(adjusted.command_id).await["status"], "applied");

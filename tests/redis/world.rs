@@ -186,6 +186,15 @@ fn accepted(answer: &Answer) -> Accepted {
     Accepted { command_id: text("commandId"), token: text("consistencyToken") }
 }
 
+/// As a client does that is told to try again: a machine that is busy with other tests may stall for a moment.
+pub(crate) async fn get(reader: &Client, path: &str) -> Answer {
+    eventually(SOON, async || {
+        let answer = reader.get(path).await;
+        if answer.status == 503 { Err(answer.text()) } else { Ok(answer) }
+    })
+    .await
+}
+
 pub(crate) fn x_cache(answer: &Answer) -> &str {
     answer.headers.get("x-cache").unwrap_or_else(|| panic!("{}", answer.text())).to_str().expect("text")
 }

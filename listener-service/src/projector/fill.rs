@@ -92,7 +92,11 @@ impl Projector {
     pub(super) fn fill_on(&mut self, fill: Fill) -> Result<Step, Fault> {
         // It was emptied at once: nothing may claim to be whole meanwhile.
         if !self.pauses.are_over() {
-            self.parts.status.tell(REDIS, Condition::Degraded, "waiting to fill the read model again: it is lost early");
+            self.parts.status.tell(
+                REDIS,
+                Condition::Degraded,
+                "waiting to fill the read model again: it is lost early",
+            );
             return Ok(Step::Blocked);
         }
         match fill.stage.clone() {

@@ -112,9 +112,13 @@ fn outcomes_told_before_a_fill_are_brought_back_and_each_ends_after_its_hour() {
     let sql = "UPDATE outcomes SET applied_at = applied_at - ?1 WHERE sequence <= ?2";
     let intruder = world.bench.intruder();
     intruder.execute(sql, [1_800_000, 600]).expect("older");
-    intruder.execute("UPDATE journal SET occurred_at = occurred_at - ?1 WHERE sequence <= ?2", [1_800_000, 600]).expect("older");
+    intruder
+        .execute("UPDATE journal SET occurred_at = occurred_at - ?1 WHERE sequence <= ?2", [1_800_000, 600])
+        .expect("older");
     intruder.execute(sql, [5_400_000, 2]).expect("older");
-    intruder.execute("UPDATE journal SET occurred_at = occurred_at - ?1 WHERE sequence <= ?2", [5_400_000, 2]).expect("older");
+    intruder
+        .execute("UPDATE journal SET occurred_at = occurred_at - ?1 WHERE sequence <= ?2", [5_400_000, 2])
+        .expect("older");
     let state = world.settle_and_compare();
     assert_eq!(state.outcomes_since.millis(), 0, "all that are not older than an hour are there");
     let (last, old): (Vec<u8>, Vec<u8>) = {

@@ -19,15 +19,17 @@ fn no_call_holds_up_readers_for_long() {
     let started = Instant::now();
     world.settle();
     let (calls, mean, longest) = scripts(&world);
-    eprintln!("filled {count} items in {:?}: {calls} calls, {mean:?} on average, longest {longest:?}", started.elapsed());
+    eprintln!(
+        "filled {count} items in {:?}: {calls} calls, {mean:?} on average, longest {longest:?}",
+        started.elapsed()
+    );
     assert!(longest < HELD_UP, "{longest:?}");
     for (what, changed) in [("200 items", 200), ("1 item", 1)] {
         world.redis.command::<()>(&["CONFIG", "RESETSTAT"]);
         let mut took = Duration::ZERO;
         for _ in 0..20 {
-            world.apply_all(
-                &(0..changed).map(|n| request(item(&format!("SKU-{n:06}")), adjust(1))).collect::<Vec<_>>(),
-            );
+            world
+                .apply_all(&(0..changed).map(|n| request(item(&format!("SKU-{n:06}")), adjust(1))).collect::<Vec<_>>());
             let started = Instant::now();
             world.projector.step();
             took += started.elapsed();

@@ -14,6 +14,8 @@ use super::Miss;
 
 /// The longest that a request waits for Redis. A healthy one answers in a fraction of a millisecond.
 const CALL_TIMEOUT: Duration = Duration::from_millis(30);
+/// The same for who has nothing else to read from: a stall of this host, and not of Redis, should not be an error.
+const ONLY_CALL_TIMEOUT: Duration = Duration::from_millis(100);
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// A connection that was lost is replaced at once if it lasted this long, else after [`PAUSE`].
 const LASTING: Duration = Duration::from_secs(1);
@@ -21,8 +23,8 @@ const LASTING: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Who has nothing else to read from waits this long for the next connection, if the last one was lost less than
-/// [`RECENT`] ago: it may have been a stall of this host only.
-const RECONNECT_WAIT: Duration = Duration::from_millis(15);
+/// [`RECENT`] ago.
+const RECONNECT_WAIT: Duration = Duration::from_millis(30);
 const RECENT: Duration = Duration::from_millis(100);
 
 /// Shared by all requests; [`Link::keep_open`] runs beside them.
@@ -114,7 +116,8 @@ impl Link {
         let began = Instant::now();
         let open = self.open.borrow().clone();
         let Some(Open { connection, run, .. }) = open else { return Err(Miss::Unreachable) };
-        let answer = tokio::time::timeout(CALL_TIMEOUT, call(connection)).await.unwrap_or_else(|_| Err(too_late()));
+        let patience = if self.is_only_source { ONLY_CALL_TIMEOUT } else { CALL_TIMEOUT };
+        let answer = tokio::time::timeout(patience, call(connection)).await.unwrap_or_else(|_| Err(too_late()));
         answer.map(|value| Answer { run: Arc::clone(&run), began, value }).map_err(|error| {
             self.lose(&run, began, &error);
             Miss::Unreachable

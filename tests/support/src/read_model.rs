@@ -86,13 +86,12 @@ struct Expected {
 impl Expected {
     fn read(snapshot: &Transaction<'_>) -> rusqlite::Result<Self> {
         let text = |row: &Row<'_>| row.get::<_, String>(0);
-        let (log, next_offset) = all(
-            snapshot,
-            "SELECT log_id, coalesce(next_offset, 0) FROM logs WHERE superseded_at IS NULL",
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?
-        .pop()
-        .map_or((None, 0), |(log, next)| (Some(log), next));
+        let (log, next_offset) =
+            all(snapshot, "SELECT log_id, coalesce(next_offset, 0) FROM logs WHERE superseded_at IS NULL", |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+            .pop()
+            .map_or((None, 0), |(log, next)| (Some(log), next));
         let last = "SELECT sequence, command_id, fact_index, occurred_at FROM journal ORDER BY sequence DESC LIMIT 1";
         let last = all(snapshot, last, |row| {
             let command = row.get::<_, Option<Uuid>>(1)?.map(CommandId::from_uuid);
@@ -217,7 +216,9 @@ impl Actual {
             match text.map(serde_json::from_str::<StoredOutcome>) {
                 Some(Ok(stored)) => differ(&format!("outcome {command}"), &stored, outcome, found),
                 Some(Err(error)) => found.push(format!("outcome {command} cannot be read: {error}")),
-                None if is_claimed => found.push(format!("outcome {command} is missing, told at {}", outcome.applied_at)),
+                None if is_claimed => {
+                    found.push(format!("outcome {command} is missing, told at {}", outcome.applied_at))
+                }
                 None => {}
             }
         }
@@ -296,8 +297,7 @@ fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
 }
 
 fn members(redis: &mut Redis, key: &str) -> redis::RedisResult<Members> {
-    let pairs: Vec<(Vec<u8>, String)> =
-        redis::cmd("ZRANGE").arg(key).arg(0).arg(-1).arg("WITHSCORES").query(redis)?;
+    let pairs: Vec<(Vec<u8>, String)> = redis::cmd("ZRANGE").arg(key).arg(0).arg(-1).arg("WITHSCORES").query(redis)?;
     Ok(pairs.into_iter().collect())
 }
 
