@@ -118,15 +118,15 @@ fn fill(path: &Path, count: u32) {
 }
 
 /// Reading scripts in Redis's log of what took long, with the microseconds that they took.
-fn slow_reads(world: &World) -> Vec<(u64, String)> {
+fn slow_reads(world: &World) -> Vec<(u64, Vec<String>)> {
     let entries: Vec<redis::Value> = world.redis.command(&["SLOWLOG", "GET", "1000"]);
     let parsed = entries.into_iter().map(|entry| {
         let parts: Vec<redis::Value> = redis::from_redis_value(entry).expect("an entry");
         let took: u64 = redis::from_redis_value(parts[2].clone()).expect("a number");
         let words: Vec<Vec<u8>> = redis::from_redis_value(parts[3].clone()).expect("words");
-        (took, String::from_utf8_lossy(&words.join(&b' ')).into_owned())
+        (took, words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
     });
-    // Scripts that write name the announcements' channel.
-    let reads = |(_, words): &(u64, String)| words.starts_with("EVAL") && !words.contains("inventory:changes");
+    // Those that read have five keys, those that write eleven and more.
+    let reads = |(_, words): &(u64, Vec<String>)| words[0].starts_with("EVAL") && words[2] == "5";
     parsed.filter(reads).collect()
 }
