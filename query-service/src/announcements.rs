@@ -198,3 +198,6 @@ impl LogPosition {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;
