@@ -1,11 +1,12 @@
 //! Figures of the whole system, each beside a floor that was measured in the same run, one after the other, five times.
 //!
 //! `cargo bench --bench figures` prints medians and the spread; `-- --quick` measures once, `-- --fresh` only how soon a
-//! write can be read. Everything shares the machine's cores with the load, so the ratios say more than the rates.
+//! write can be read, `-- --scaling` what reading costs with several query-services. Everything shares the machine's cores with the load, so the ratios say more than the rates.
 
 mod floors;
 mod http;
 mod rows;
+mod scaling;
 mod server;
 
 const REPEATS: usize = 5;
@@ -23,6 +24,9 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         if has("--fresh") {
             return rows::fresh(repeats).await;
+        }
+        if has("--scaling") {
+            return scaling::scaling(repeats).await;
         }
         rows::accept(repeats).await?;
         rows::accept_durable(repeats).await?;

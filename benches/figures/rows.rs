@@ -26,9 +26,9 @@ use crate::http::{Connection, Shot, per_second, rate};
 use crate::server::Server;
 
 const CONNECTIONS: usize = 64;
-const ITEMS: u64 = 1000;
-const RUN: Duration = Duration::from_secs(3);
-const INVENTORY: &str = env!("CARGO_BIN_EXE_inventory");
+pub(crate) const ITEMS: u64 = 1000;
+pub(crate) const RUN: Duration = Duration::from_secs(3);
+pub(crate) const INVENTORY: &str = env!("CARGO_BIN_EXE_inventory");
 
 /// Command-service alone, on the in-process broker of this process: 202 after the broker's acknowledgement.
 pub(crate) async fn accept(repeats: usize) -> anyhow::Result<()> {
@@ -236,7 +236,7 @@ fn millis(micros: u64) -> f64 {
     micros as f64 / 1000.0
 }
 
-fn sku(n: u64) -> Sku {
+pub(crate) fn sku(n: u64) -> Sku {
     Sku::parse(&format!("BENCH-{n}")).expect("a SKU")
 }
 
@@ -255,7 +255,7 @@ fn echo_shot(_: u64) -> Shot {
 }
 
 /// A thousand items with plenty of stock.
-async fn fill(trio: &Server) -> anyhow::Result<()> {
+pub(crate) async fn fill(trio: &Server) -> anyhow::Result<()> {
     for name in ["command", "query", "listener"] {
         trio.ready(name).await?;
     }

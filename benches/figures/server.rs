@@ -26,6 +26,18 @@ impl Server {
         Self::listening(&mut command, 7)
     }
 
+    /// A program that is one service.
+    pub(crate) fn start_one(binary: &str, folder: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let mut command = Command::new(binary);
+        command.env("QUERY_PORT", "0").env("LOG_LEVEL", "error").envs(variables.iter().copied()).current_dir(folder);
+        Self::listening(&mut command, 2)
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// This program as one of the floors.
     pub(crate) fn floor(which: &str) -> anyhow::Result<Self> {
         Self::listening(Command::new(std::env::current_exe()?).arg(which), 1)

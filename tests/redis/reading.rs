@@ -119,3 +119,23 @@ async fn a_reader_that_starts_later_and_one_whose_listener_is_gone_serve_what_wa
     eventually(SOON, async || !is_marked(&late).await && !is_marked(&world.alone).await).await;
     running.stop().await.expect("it ended well");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_used_and_one_that_is_wrong_is_told_and_does_not_end_anything() {
+    let options = ["--requirepass", "right"];
+    let Some(world) = World::with("reading: a password", &options).await else { return };
+    let created = world.create("P", "P", 1).await;
+    world.settled(&created).await;
+    assert_eq!(x_cache(&get(&world.alone, "/api/v1/inventory/items/sku/P").await), "redis");
+    let mut arguments = crate::world::arguments_of_redis(&world.redis);
+    *arguments.last_mut().unwrap() = "wrong".to_owned();
+    let (running, locked_out) = crate::world::reader(&arguments).await;
+    eventually(SOON, async || {
+        let health = locked_out.get("/health/ready").await;
+        let detail = health.json()["dependencies"]["redis"]["detail"].as_str().unwrap_or_default().to_lowercase();
+        if health.status == 503 && detail.contains("password") { Ok(()) } else { Err(health.text()) }
+    })
+    .await;
+    assert_eq!(locked_out.get("/api/v1/inventory/items/sku/P").await.status, 503);
+    running.stop().await.expect("it ended well");
+}

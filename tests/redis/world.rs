@@ -144,7 +144,11 @@ impl World {
 }
 
 pub(crate) fn arguments_of_redis(redis: &RedisServer) -> Vec<String> {
-    ["--redis-host", "127.0.0.1", "--redis-port", &redis.port().to_string()].map(str::to_owned).to_vec()
+    let address = redis.address();
+    let mut arguments =
+        vec!["--redis-host".to_owned(), address.host, "--redis-port".to_owned(), address.port.to_string()];
+    arguments.extend(address.password.into_iter().flat_map(|password| ["--redis-password".to_owned(), password]));
+    arguments
 }
 
 /// A query-service with these settings.

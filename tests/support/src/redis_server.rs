@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use redis::IntoConnectionInfo;
 use shared::settings::RedisAddress;
 
 use crate::poll::eventually_blocking;
@@ -41,9 +42,10 @@ impl RedisServer {
         Some(server)
     }
 
-    /// Where it is.
+    /// Where it is, with the password that it was started with.
     pub fn address(&self) -> RedisAddress {
-        RedisAddress { host: "127.0.0.1".to_owned(), port: self.port, password: None, database: 0 }
+        let password = self.options.iter().skip_while(|option| *option != "--requirepass").nth(1).cloned();
+        RedisAddress { host: "127.0.0.1".to_owned(), port: self.port, password, database: 0 }
     }
 
     /// The port on 127.0.0.1.
@@ -51,9 +53,19 @@ impl RedisServer {
         self.port
     }
 
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A connection of the test's own.
     pub fn connect(&self) -> redis::RedisResult<redis::Connection> {
-        redis::Client::open(("127.0.0.1", self.port))?.get_connection_with_timeout(Duration::from_secs(5))
+        let mut settings = redis::RedisConnectionInfo::default();
+        if let Some(password) = self.address().password {
+            settings = settings.set_password(password);
+        }
+        let address = ("127.0.0.1", self.port).into_connection_info()?.set_redis_settings(settings);
+        redis::Client::open(address)?.get_connection_with_timeout(Duration::from_secs(5))
     }
 
     /// One command, and its answer.
