@@ -139,3 +139,43 @@ async fn a_password_is_used_and_one_that_is_wrong_is_told_and_does_not_end_anyth
     assert_eq!(locked_out.get("/api/v1/inventory/items/sku/P").await.status, 503);
     running.stop().await.expect("it ended well");
 }
+
+/// Without a projector that would put it right at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_came_back_from_a_dump_or_says_nothing_of_itself_is_not_read() {
+    let Some(mut world) = World::with("reading: not vouched for", &["--dbfilename", "old.rdb"]).await else { return };
+    let created = world.create("OLD", "Old", 1).await;
+    world.settled(&created).await;
+    world.stop_trio().await;
+    world.redis.command::<()>(&["SAVE"]);
+    world.redis.kill();
+    world.redis.start_again();
+    let path = "/api/v1/inventory/items/sku/OLD";
+    let id: String = get(&world.database, path).await.json()["id"].as_str().unwrap().to_owned();
+    let loaded: Option<String> = world.redis.command(&["HGET", "inventory:items", &id]);
+    assert!(loaded.is_some(), "the dump was read");
+    let arguments = crate::world::arguments_of_redis(&world.redis);
+    let (alone, fresh) = crate::world::reader(&arguments).await;
+    let file = ["--sqlite-path".to_owned(), world.path().display().to_string()];
+    let (beside, with_file) = crate::world::reader(&[&arguments[..], &file].concat()).await;
+    let not_read = async || {
+        for (reader, dependency) in [(&fresh, "down"), (&with_file, "degraded")] {
+            eventually(SOON, async || {
+                let told = reader.get("/health/ready").await.json()["dependencies"]["redis"].clone();
+                let is_told = told["status"] == dependency && told["detail"].as_str().unwrap().contains("not whole");
+                if is_told { Ok(()) } else { Err(told) }
+            })
+            .await;
+        }
+        assert_eq!(fresh.get(path).await.json()["code"], "SOURCE_UNAVAILABLE");
+        assert_eq!(fresh.get("/api/v1/inventory/items/sku/NEVER").await.json()["code"], "SOURCE_UNAVAILABLE");
+        assert_eq!(fresh.get("/api/v1/inventory/items").await.json()["code"], "SOURCE_UNAVAILABLE");
+        assert_ne!(x_cache(&get(&with_file, path).await), "redis");
+    };
+    not_read().await;
+    let _: u64 = world.redis.command(&["HDEL", "inventory:items", "state"]);
+    not_read().await;
+    for reader in [alone, beside] {
+        reader.stop().await.expect("it ended well");
+    }
+}
