@@ -204,7 +204,7 @@ impl Projector {
         }
         match self.phase.clone() {
             Phase::Unknown(reason) => self.take_over(reason),
-            Phase::Filling(fill) => self.fill_on(fill),
+            Phase::Filling(fill) => self.fill_on(&fill),
             Phase::Whole(model) => self.follow(model),
         }
     }

@@ -63,7 +63,7 @@ fn many_changes_of_few_items_and_of_many_are_followed_in_bounded_calls() {
     assert!(half_way.sequence > 0 && half_way.sequence < 900);
     assert_eq!(half_way.next_offset, before.next_offset, "no token is satisfied before its facts are there");
     let documents: u64 = world.redis.command(&["HLEN", ITEMS]);
-    assert!(documents <= 2 + 200, "{documents}");
+    assert!(documents <= 2 + 50, "{documents}");
     assert_eq!(world.settle_and_compare().next_offset, 450);
     let hot: Vec<_> = (0..1500).map(|_| request(item("SKU-000007"), adjust(1))).collect();
     world.apply_all(&hot);
@@ -112,9 +112,13 @@ fn outcomes_told_before_a_fill_are_brought_back_and_each_ends_after_its_hour() {
     let sql = "UPDATE outcomes SET applied_at = applied_at - ?1 WHERE sequence <= ?2";
     let intruder = world.bench.intruder();
     intruder.execute(sql, [1_800_000, 600]).expect("older");
-    intruder.execute("UPDATE journal SET occurred_at = occurred_at - ?1 WHERE sequence <= ?2", [1_800_000, 600]).expect("older");
+    intruder
+        .execute("UPDATE journal SET occurred_at = occurred_at - ?1 WHERE sequence <= ?2", [1_800_000, 600])
+        .expect("older");
     intruder.execute(sql, [5_400_000, 2]).expect("older");
-    intruder.execute("UPDATE journal SET occurred_at = occurred_at - ?1 WHERE sequence <= ?2", [5_400_000, 2]).expect("older");
+    intruder
+        .execute("UPDATE journal SET occurred_at = occurred_at - ?1 WHERE sequence <= ?2", [5_400_000, 2])
+        .expect("older");
     let state = world.settle_and_compare();
     assert_eq!(state.outcomes_since.millis(), 0, "all that are not older than an hour are there");
     let (last, old): (Vec<u8>, Vec<u8>) = {

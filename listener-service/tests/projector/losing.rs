@@ -116,7 +116,9 @@ fn a_redis_that_forgets_its_scripts_is_given_them_again() {
 
 #[test]
 fn a_redis_that_hangs_holds_up_no_writer_and_is_caught_up_with() {
-    let Some(mut world) = World::new("a_redis_that_hangs_holds_up_no_writer_and_is_caught_up_with", &[]) else { return };
+    let Some(mut world) = World::new("a_redis_that_hangs_holds_up_no_writer_and_is_caught_up_with", &[]) else {
+        return;
+    };
     world.apply_all(&catalogue(20));
     let running = world.run();
     let before = world.compare();

@@ -1,9 +1,10 @@
 //! The projector, driven by hand: a real writer's database, a real Redis, and every fault that it must outlive.
 
+mod announcements;
 #[allow(dead_code, reason = "shared with the tests of the writer, which need more of it")]
 #[path = "../writer/bench.rs"]
 mod bench;
-mod announcements;
+mod checking;
 mod following;
 mod losing;
 mod proxy;

@@ -23,9 +23,9 @@ impl Proxy {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect((redis.host.as_str(), redis.port)) else { continue };
                 let (from, to) = (client.try_clone().expect("a handle"), server.try_clone().expect("a handle"));
-                std::thread::spawn(move || carry(from, to, None));
+                std::thread::spawn(move || carry(from, to, &AtomicBool::new(false)));
                 let loses = Arc::clone(&shared);
-                std::thread::spawn(move || carry(server, client, Some(loses)));
+                std::thread::spawn(move || carry(server, client, &loses));
             }
         });
         Self { port, loses_next }
@@ -46,10 +46,10 @@ impl Proxy {
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, loses: Option<Arc<AtomicBool>>) {
-    let mut buffer = [0; 65536];
+fn carry(mut from: TcpStream, mut to: TcpStream, loses: &AtomicBool) {
+    let mut buffer = vec![0; 65536];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
-        if loses.as_ref().is_some_and(|loses| loses.swap(false, Ordering::SeqCst)) {
+        if loses.swap(false, Ordering::SeqCst) {
             break;
         }
         if to.write_all(&buffer[..read]).is_err() {

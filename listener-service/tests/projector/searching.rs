@@ -24,8 +24,11 @@ fn for_any_catalogue_and_prefix_the_count_is_that_of_the_items_found() {
         .run(&names(), |names| {
             let world = &mut *world.borrow_mut();
             let number = catalogues.replace(catalogues.get() + 1);
-            let items: Vec<_> =
-                names.iter().enumerate().map(|(n, name)| (format!("{}A{number}-{n}", "ab".repeat(n % 3)), name)).collect();
+            let items: Vec<_> = names
+                .iter()
+                .enumerate()
+                .map(|(n, name)| (format!("{}A{number}-{n}", "ab".repeat(n % 3)), name))
+                .collect();
             world.apply_all(&items.iter().map(|(sku, name)| create(sku, name, 1)).collect::<Vec<_>>());
             world.settle();
             let terms: Vec<_> = items.iter().map(|(sku, name)| search::terms(sku, name)).collect();

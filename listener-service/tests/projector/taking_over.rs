@@ -75,7 +75,7 @@ fn a_database_that_was_restored_and_went_on_differently_is_filled_in_anew() {
     }
     let before = world.settle_and_compare();
     assert_eq!(world.redis.command::<u64>(&["EXISTS", &outcome_key(lost.command_id)]), 1);
-    let mut world = world.restart_after(|folder| put_back(folder));
+    let mut world = world.restart_after(put_back);
     for _ in 0..30 {
         world.apply(&request(item("A"), adjust(1)));
     }
@@ -96,7 +96,7 @@ fn a_database_that_was_restored_to_before_the_model_is_filled_in_anew() {
     world.bench.writer.connection().execute("VACUUM INTO ?1", [copy.to_str()]).expect("copied");
     world.apply(&create("B", "A thing that is lost", 1));
     let before = world.settle_and_compare();
-    let mut world = world.restart_after(|folder| put_back(folder));
+    let mut world = world.restart_after(put_back);
     assert_eq!(world.settle_anew(&before).sequence, 2);
 }
 

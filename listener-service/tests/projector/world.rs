@@ -160,11 +160,7 @@ fn parts(
     shutdown: &Shutdown,
     runtime: &tokio::runtime::Runtime,
 ) -> Parts {
-    let epoch = bench
-        .writer
-        .connection()
-        .query_row("SELECT epoch FROM lease", [], |row| row.get(0))
-        .expect("a lease");
+    let epoch = bench.writer.connection().query_row("SELECT epoch FROM lease", [], |row| row.get(0)).expect("a lease");
     Parts {
         path: bench.path(),
         redis,
