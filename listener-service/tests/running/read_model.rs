@@ -29,6 +29,7 @@ async fn a_listener_with_a_redis_keeps_the_read_model_there_and_says_how_it_is()
     outcomes(&path, 2).await;
     eventually(SOON, async || health().await.json()["dependencies"]["redis"]["status"] == "degraded").await;
     assert_eq!(health().await.status, 200, "it does its work all the same");
+    assert_eq!(told().await["isWhole"], false, "nobody knows");
     redis.start_again();
     assert_model_equals_database(&path, &redis.address(), SOON);
     let metrics = listener.client.get("/metrics").await;
