@@ -181,6 +181,7 @@ impl Projector {
             Err(Fault::Redis(Failure::Refused(error))) => self.blocked(format!("Redis refuses: {error}")),
             Err(Fault::Redis(Failure::Unclear(error))) => {
                 self.link = None;
+                self.parts.status.projected(Some(ReadModel::default()));
                 self.blocked(format!("Redis does not answer: {error}"))
             }
             Err(Fault::Sqlite(error)) => {
@@ -204,7 +205,7 @@ impl Projector {
         }
         match self.phase.clone() {
             Phase::Unknown(reason) => self.take_over(reason),
-            Phase::Filling(fill) => self.fill_on(fill),
+            Phase::Filling(fill) => self.fill_on(&fill),
             Phase::Whole(model) => self.follow(model),
         }
     }
@@ -213,11 +214,11 @@ impl Projector {
     fn connect(&mut self) -> Result<(), Fault> {
         let mut link = Link::open(&self.parts.redis)?;
         let found = (link.marks()?, link.run.as_str());
-        let unclear = self.unclear.take().filter(|phase| phase.marks().as_ref() == Some(&found));
-        if let Some(phase) = unclear {
-            self.enter(phase);
-        } else if self.phase.marks().is_some_and(|marks| marks != found) {
-            self.lose(None);
+        let candidates = [self.unclear.take(), Some(self.phase.clone())].into_iter().flatten();
+        match candidates.into_iter().find(|phase| phase.marks().as_ref() == Some(&found)) {
+            Some(phase) => self.enter(phase),
+            None if self.phase.marks().is_some() => self.lose(None),
+            None => {}
         }
         self.link = Some(link);
         Ok(())
@@ -282,9 +283,6 @@ impl Projector {
 
     fn blocked(&self, reason: String) -> Step {
         self.parts.status.tell(REDIS, Condition::Degraded, reason);
-        if !matches!(self.phase, Phase::Whole(_)) {
-            self.parts.status.projected(Some(ReadModel::default()));
-        }
         Step::Blocked
     }
 

@@ -89,7 +89,7 @@ impl Fill {
 
 impl Projector {
     /// The next call of a fill.
-    pub(super) fn fill_on(&mut self, fill: Fill) -> Result<Step, Fault> {
+    pub(super) fn fill_on(&mut self, fill: &Fill) -> Result<Step, Fault> {
         // It was emptied at once: nothing may claim to be whole meanwhile.
         if !self.pauses.are_over() {
             self.parts.status.tell(
@@ -100,16 +100,16 @@ impl Projector {
             return Ok(Step::Blocked);
         }
         match fill.stage.clone() {
-            Stage::Outcomes(cursor) => self.forget(&fill, cursor),
-            Stage::Items(after) => self.fill_items(&fill, after),
+            Stage::Outcomes(cursor) => self.forget(fill, &cursor),
+            Stage::Items(after) => self.fill_items(fill, after),
         }
     }
 
-    fn forget(&mut self, fill: &Fill, cursor: String) -> Result<Step, Fault> {
+    fn forget(&mut self, fill: &Fill, cursor: &str) -> Result<Step, Fault> {
         self.snapshot()?;
-        let (text, mut next) = (fill.text(), fill.next(Stage::Outcomes(cursor.clone())));
+        let (text, mut next) = (fill.text(), fill.next(Stage::Outcomes(cursor.to_owned())));
         let next_text = next.text();
-        let said = self.call(Phase::Filling(next.clone()), |link| link.forget(&text, &next_text, &cursor))?;
+        let said = self.call(Phase::Filling(next.clone()), |link| link.forget(&text, &next_text, cursor))?;
         if let Some(cursor) = said {
             next.stage = if cursor == "0" { Stage::Items(None) } else { Stage::Outcomes(cursor) };
             self.phase = Phase::Filling(next);

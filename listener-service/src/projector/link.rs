@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use redis::{Client, Connection, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, Script};
+use redis::{
+    Client, Connection, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError, Script,
+};
 use shared::read_model::{self, FILLING, ITEMS, OUTCOMES, Order, ROWS, SHARED_BEGINNINGS, STATE, TERMS};
 use shared::settings::RedisAddress;
 
@@ -99,6 +101,10 @@ impl Link {
         connection.set_read_timeout(Some(PATIENCE))?;
         connection.set_write_timeout(Some(PATIENCE))?;
         let run = info_field(&mut connection, "server", "run_id")?;
+        if run.is_empty() {
+            // Without it nobody could tell a model that comes back from a dump.
+            return Err((ErrorKind::Client, "it does not tell its run_id").into());
+        }
         let channel = read_model::channel(address.database);
         Ok(Self { connection, scripts: Scripts::new(), channel, run })
     }

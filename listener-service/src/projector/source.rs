@@ -5,13 +5,17 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use shared::clock::Timestamp;
 use shared::id::{CommandId, DeadLetterId, ItemId};
+use shared::message::Stream;
 use shared::outcome::OutcomeStatus;
 use shared::read_model::{StoredItem, StoredLevel, StoredOutcome, tip};
 use shared::token::LogId;
 use uuid::Uuid;
 
-/// The most items in one call: a script holds up every reader while it runs.
-pub(super) const ITEMS_AT_ONCE: usize = 200;
+/// The most items that one call writes with all their index entries, of which there are some twenty each: a script holds
+/// up every reader while it runs, and this one runs for some 5 ms.
+const ITEMS_AT_ONCE: usize = 50;
+/// The most items that one call changes the stock of, which takes a quarter of that.
+const STOCKS_AT_ONCE: usize = 200;
 /// The most journal entries in one call; many may be about one item.
 const ENTRIES_AT_ONCE: usize = 500;
 
@@ -106,8 +110,9 @@ impl<'a> Snapshot<'a> {
         let mut end = after;
         let mut items = BTreeSet::new();
         let mut commands = BTreeSet::new();
+        let mut catalogue = 0;
         let mut statement = self.0.prepare_cached(
-            "SELECT sequence, command_id, fact_index, occurred_at, item_id FROM journal WHERE sequence > ?1
+            "SELECT sequence, command_id, fact_index, occurred_at, item_id, stream FROM journal WHERE sequence > ?1
              ORDER BY sequence LIMIT ?2",
         )?;
         let mut rows = statement.query(params![end.sequence, ENTRIES_AT_ONCE])?;
@@ -115,7 +120,9 @@ impl<'a> Snapshot<'a> {
             items.extend(row.get::<_, Option<Uuid>>(4)?.map(ItemId::from_uuid));
             commands.extend(row.get::<_, Option<Uuid>>(1)?);
             end = mark(row)?;
-            if items.len() == ITEMS_AT_ONCE {
+            // A fact about the catalogue may change all that an item has.
+            catalogue += usize::from(row.get::<_, i64>(5)? == crate::journal::stream_number(Stream::Items));
+            if items.len() == STOCKS_AT_ONCE || catalogue == ITEMS_AT_ONCE {
                 break;
             }
         }

@@ -65,7 +65,7 @@ impl Projector {
             (None, Verdict::Adopt(state)) => {
                 let mark = snapshot.mark(state.sequence)?.expect("it was there a moment ago");
                 drop(snapshot);
-                return self.adopt(*state, mark, &marks, &superseded, &position);
+                return self.adopt(*state, &mark, &marks, &superseded, &position);
             }
         };
         let mark = snapshot.mark(position.last)?.expect("the last entry is there");
@@ -74,13 +74,13 @@ impl Projector {
         if is_of_this_journal {
             fill.keep_outcomes();
         }
-        self.begin(&marks, why, fill)
+        self.begin(&marks, &why, fill)
     }
 
     fn adopt(
         &mut self,
         state: State,
-        mark: Mark,
+        mark: &Mark,
         marks: &Marks,
         superseded: &str,
         position: &Position,
@@ -98,7 +98,7 @@ impl Projector {
         Ok(Step::Progressed)
     }
 
-    fn begin(&mut self, marks: &Marks, why: String, fill: Fill) -> Result<Step, Fault> {
+    fn begin(&mut self, marks: &Marks, why: &str, fill: Fill) -> Result<Step, Fault> {
         tracing::info!(generation = %fill.generation, reason = why, "filling the read model");
         metrics::counter!("inventory_projector_fills_total").increment(1);
         let text = fill.text();

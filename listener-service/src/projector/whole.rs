@@ -39,7 +39,7 @@ impl Model {
     }
 
     /// One that another process left, or this one before it lost sight of it.
-    pub(super) fn adopted(state: State, mark: Mark, evicted: u64) -> Self {
+    pub(super) fn adopted(state: State, mark: &Mark, evicted: u64) -> Self {
         let mut model = Self::new(state, mark.occurred_at, evicted);
         // Nobody knows since when they are gone.
         if evicted > 0 {
@@ -61,7 +61,7 @@ impl Model {
         let mut state = State { sequence, tip, ..self.state.clone() };
         // A token must not be satisfied before its facts are here.
         if sequence == position.last {
-            state.log = position.log.clone();
+            state.log.clone_from(&position.log);
             state.next_offset = position.next_offset;
         }
         Self { text: json(&state), state, occurred_at, ..self.clone() }

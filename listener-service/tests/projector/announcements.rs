@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use shared::read_model::{Announcement, HEARTBEAT_MILLIS, channel};
+use shared::read_model::{Announcement, FILLING, HEARTBEAT_MILLIS, ITEMS, channel};
 use testkit::redis_server::RedisServer;
 
 use crate::bench::{adjust, item, request};
@@ -40,13 +40,13 @@ impl Ear {
         self.0.recv_timeout(Duration::from_millis(100)).ok()
     }
 
-    fn all(&self) -> Vec<Announcement> {
+    pub(crate) fn all(&self) -> Vec<Announcement> {
         std::iter::from_fn(|| self.next()).collect()
     }
 }
 
 /// Each takes up where the one before ended; returns where the last one did.
-fn assert_contiguous(announcements: &[Announcement], from: u64) -> u64 {
+pub(crate) fn assert_contiguous(announcements: &[Announcement], from: u64) -> u64 {
     let mut at = from;
     for announcement in announcements {
         assert_eq!(announcement.previous, at, "{announcement:?}");
@@ -114,12 +114,14 @@ fn a_fill_that_loses_any_one_answer_goes_on() {
         for _ in 0..lost {
             projector.step();
         }
+        let filling: Option<String> = world.redis.command(&["HGET", ITEMS, FILLING]);
         proxy.lose_next();
         while !proxy.has_lost() {
             projector.step();
         }
         settle(&mut projector);
-        world.compare();
+        let generation = world.compare().generation.to_string();
+        assert!(filling.is_none_or(|filling| filling.starts_with(&generation)), "it was begun again");
     }
 }
 

@@ -63,7 +63,7 @@ fn many_changes_of_few_items_and_of_many_are_followed_in_bounded_calls() {
     assert!(half_way.sequence > 0 && half_way.sequence < 900);
     assert_eq!(half_way.next_offset, before.next_offset, "no token is satisfied before its facts are there");
     let documents: u64 = world.redis.command(&["HLEN", ITEMS]);
-    assert!(documents <= 2 + 200, "{documents}");
+    assert!(documents <= 2 + 50, "{documents}");
     assert_eq!(world.settle_and_compare().next_offset, 450);
     let hot: Vec<_> = (0..1500).map(|_| request(item("SKU-000007"), adjust(1))).collect();
     world.apply_all(&hot);

@@ -4,6 +4,7 @@ mod announcements;
 #[allow(dead_code, reason = "shared with the tests of the writer, which need more of it")]
 #[path = "../writer/bench.rs"]
 mod bench;
+mod checking;
 mod following;
 mod losing;
 mod proxy;

@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
-use listener_service::projector::Step;
+use listener_service::projector::{Projector, Step};
 use shared::read_model::{OUTCOMES, outcome_key};
 
+use testkit::poll::eventually_blocking;
+
+use crate::announcements::{Ear, assert_contiguous};
 use crate::bench::{adjust, item, request};
-use crate::world::{World, catalogue, create, settle};
+use crate::proxy::Proxy;
+use crate::world::{SOON, World, catalogue, create, settle};
 
 #[test]
 fn a_listener_that_starts_again_goes_on_with_the_model_that_is_there() {
@@ -42,6 +46,7 @@ fn a_projector_whose_lease_was_taken_over_changes_nothing() {
 #[test]
 fn of_two_projectors_at_once_each_change_is_made_by_one() {
     let Some(mut world) = World::new("of_two_projectors_at_once_each_change_is_made_by_one", &[]) else { return };
+    let ear = Ear::on(&world.redis);
     let mut other = world.another();
     world.settle();
     settle(&mut other);
@@ -53,7 +58,56 @@ fn of_two_projectors_at_once_each_change_is_made_by_one() {
         world.compare();
     }
     settle(&mut other);
+    let state = world.settle_and_compare();
+    assert_eq!(assert_contiguous(&ear.all(), 0), state.sequence);
+}
+
+/// A projector that stood still with a call on its way, and whose lease was taken over meanwhile.
+fn a_late_call_changes_nothing(test: &str, words: &'static str, until: impl Fn(&mut World, &mut Projector)) {
+    let Some(mut world) = World::new(test, &[]) else { return };
+    world.apply_all(&catalogue(120));
+    let proxy = Proxy::to(world.redis.address());
+    let mut zombie = world.another_at(proxy.address());
+    until(&mut world, &mut zombie);
+    proxy.hold(words);
+    eventually_blocking(SOON, || zombie.step() == Step::Blocked);
+    let mut world = world.restart();
+    world.apply(&request(item("SKU-000001"), adjust(1)));
     world.settle_and_compare();
+    let (before, calls) = (world.everything(), scripts(&world));
+    proxy.let_go();
+    eventually_blocking(SOON, || scripts(&world) > calls);
+    assert_eq!(world.everything(), before);
+    assert_eq!(zombie.step(), Step::Fenced);
+    assert_eq!(world.everything(), before);
+    world.settle_and_compare();
+}
+
+/// How many calls Redis has run.
+fn scripts(world: &World) -> u64 {
+    let stats: String = world.redis.command(&["INFO", "commandstats"]);
+    let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")?.split(',').next());
+    calls.expect("there were some").parse().expect("a number")
+}
+
+#[test]
+fn a_batch_that_comes_late_changes_nothing() {
+    a_late_call_changes_nothing("a_batch_that_comes_late_changes_nothing", "Late-thing", |world, zombie| {
+        settle(zombie);
+        world.apply(&create("Late-thing", "A thing", 1));
+    });
+}
+
+#[test]
+fn the_beginning_of_a_fill_that_comes_late_changes_nothing() {
+    a_late_call_changes_nothing("the_beginning_of_a_fill_that_comes_late_changes_nothing", "EVALSHA", |_, _| ());
+}
+
+#[test]
+fn a_part_of_a_fill_that_comes_late_changes_nothing() {
+    a_late_call_changes_nothing("a_part_of_a_fill_that_comes_late_changes_nothing", "SKU-000", |_, zombie| {
+        assert_eq!(zombie.step(), Step::Progressed, "begun");
+    });
 }
 
 #[test]
@@ -75,7 +129,7 @@ fn a_database_that_was_restored_and_went_on_differently_is_filled_in_anew() {
     }
     let before = world.settle_and_compare();
     assert_eq!(world.redis.command::<u64>(&["EXISTS", &outcome_key(lost.command_id)]), 1);
-    let mut world = world.restart_after(|folder| put_back(folder));
+    let mut world = world.restart_after(put_back);
     for _ in 0..30 {
         world.apply(&request(item("A"), adjust(1)));
     }
@@ -96,7 +150,7 @@ fn a_database_that_was_restored_to_before_the_model_is_filled_in_anew() {
     world.bench.writer.connection().execute("VACUUM INTO ?1", [copy.to_str()]).expect("copied");
     world.apply(&create("B", "A thing that is lost", 1));
     let before = world.settle_and_compare();
-    let mut world = world.restart_after(|folder| put_back(folder));
+    let mut world = world.restart_after(put_back);
     assert_eq!(world.settle_anew(&before).sequence, 2);
 }
 

@@ -8,20 +8,25 @@ use listener_service::config::{Config, WhenHeld, WriterOptions};
 use rusqlite::Connection;
 use serde_json::Value;
 use shared::lifecycle::Shutdown;
+use shared::settings::RedisAddress;
 use testkit::contract::Client;
 use testkit::poll::eventually;
 use tokio::task::JoinHandle;
 
 use crate::spawned::{Broker, SOON, add_one, create, outcomes};
 
-struct Listener {
-    client: Client,
+pub(crate) struct Listener {
+    pub(crate) client: Client,
     shutdown: Shutdown,
     running: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Listener {
-    async fn start(broker: &Broker, path: &Path) -> Self {
+    pub(crate) async fn start(broker: &Broker, path: &Path) -> Self {
+        Self::start_with(broker, path, None).await
+    }
+
+    pub(crate) async fn start_with(broker: &Broker, path: &Path, redis: Option<RedisAddress>) -> Self {
         let config = Config {
             host: "127.0.0.1".to_owned(),
             port: 0,
@@ -37,7 +42,7 @@ impl Listener {
                 lease: Duration::from_hours(1),
                 retention: Duration::from_hours(1),
             },
-            redis: None,
+            redis,
             accept_new_log: None,
             when_held: WhenHeld::StandBy,
         };
@@ -48,12 +53,12 @@ impl Listener {
         Self { client: Client::connect(format!("http://{address}")).await, shutdown, running }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.begin(Duration::from_secs(10));
         self.running.await.expect("no panic").expect("stopped in order");
     }
 
-    async fn is_ready(&self) -> Result<(), Value> {
+    pub(crate) async fn is_ready(&self) -> Result<(), Value> {
         let answer = self.client.get("/health/ready").await;
         if answer.status == 200 { Ok(()) } else { Err(answer.json()) }
     }
@@ -69,7 +74,7 @@ impl Listener {
     }
 }
 
-fn database() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn database() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("inventory.db");
     (folder, path)

@@ -3,4 +3,5 @@
 
 mod app;
 mod processes;
+mod read_model;
 mod spawned;
