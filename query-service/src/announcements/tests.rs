@@ -66,7 +66,7 @@ impl Stage {
 
     /// Says that an item changed, and that it was a command's doing.
     fn announce(&self, previous: u64, sequence: u64, item: ItemId, command: CommandId) {
-        self.say(Announcement {
+        self.say(&Announcement {
             generation: self.generation,
             previous,
             sequence,
@@ -79,7 +79,7 @@ impl Stage {
     }
 
     fn heartbeat(&self, sequence: u64, journal: u64) {
-        self.say(Announcement {
+        self.say(&Announcement {
             generation: self.generation,
             previous: sequence,
             sequence,
@@ -91,8 +91,8 @@ impl Stage {
         });
     }
 
-    fn say(&self, announcement: Announcement) {
-        let text = serde_json::to_string(&announcement).unwrap();
+    fn say(&self, announcement: &Announcement) {
+        let text = serde_json::to_string(announcement).unwrap();
         let heard: u64 = self.redis.command(&["PUBLISH", &channel(0), &text]);
         assert_eq!(heard, 1, "somebody hears it");
     }
