@@ -62,10 +62,26 @@ impl Deployment {
 
     /// `None` where there is no Kafka and none is required.
     pub(crate) async fn real() -> Option<Self> {
+        Self::real_with(|real| real).await
+    }
+
+    pub(crate) async fn real_with(settings: fn(Real) -> Real) -> Option<Self> {
         let (folder, database) = folder();
-        let mut real = Real::without_services(folder.path(), &database).await?;
+        let mut real = settings(Real::without_services(folder.path(), &database).await?);
         real.start_all().await;
-        Some(Self { folder, database, parts: Parts::Real(Box::new(real)) })
+        Some(Self::of(folder, database, real))
+    }
+
+    pub(crate) fn of(folder: tempfile::TempDir, database: PathBuf, real: Real) -> Self {
+        Self { folder, database, parts: Parts::Real(Box::new(real)) }
+    }
+
+    /// For tests of what only the real parts can do.
+    pub(crate) fn real_parts(&mut self) -> &mut Real {
+        match &mut self.parts {
+            Parts::Real(real) => real,
+            Parts::Embedded(_) => panic!("this deployment has its parts embedded"),
+        }
     }
 
     pub(crate) fn commands(&self) -> Vec<String> {
@@ -193,6 +209,17 @@ impl Real {
         (0..LISTENERS).for_each(|_| self.add_listener(&[]));
         (0..QUERY_SERVICES).for_each(|_| self.add_query());
         (0..COMMAND_SERVICES).for_each(|_| self.add_command());
+        self.ready().await;
+    }
+
+    /// One of each service that there is none of, and waits until all are ready.
+    pub(crate) async fn complete(&mut self) {
+        if self.queries.is_empty() {
+            self.add_query();
+        }
+        if self.commands.is_empty() {
+            self.add_command();
+        }
         self.ready().await;
     }
 

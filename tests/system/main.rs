@@ -7,4 +7,5 @@ mod kill;
 mod load;
 mod process;
 mod program;
+mod real;
 mod starting;

@@ -1,6 +1,6 @@
 //! One process of ours: its address from its first lines, its log in a file, and the signals that befall it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -128,6 +128,11 @@ pub(crate) fn clean(program: &Path, folder: &Path) -> Command {
         .env("LOG_LEVEL", "error")
         .stdin(Stdio::null());
     command
+}
+
+/// What was measured, on standard error itself: what goes through `println!` is shown only when a test fails.
+pub(crate) fn report(line: &str) {
+    let _ = writeln!(std::io::stderr(), "measured: {line}");
 }
 
 /// Waits until a service says that it is ready.

@@ -72,6 +72,13 @@ impl Kafka {
         std::fs::remove_dir_all(self.data.path().join("log")).expect("removed");
     }
 
+    /// Stops it and starts it with nothing left of the topic's first partition, as after the loss of a disk.
+    pub fn lose(&self, topic: &str) {
+        self.stop();
+        std::fs::remove_dir_all(self.data.path().join(format!("log/{topic}-0"))).expect("removed");
+        self.start_again();
+    }
+
     /// Whether it runs.
     pub fn runs(&self) -> bool {
         command(self.data.path(), self.port, "status").stdout(Stdio::null()).status().expect("bash").success()
