@@ -173,11 +173,13 @@ logged() { grep -qF -- "$2" < <(tail -c "+$(($1 + 1))" "$data/server.log"); }
 
 # It answers once it says so: the port is open before.
 wait_until_started() {
-    local seen=$1 deadline=$((SECONDS + start_within))
+    local seen=$1 pid deadline=$((SECONDS + start_within))
+    pid=$(cat "$data/server.pid")
     until logged "$seen" 'Kafka Server started'; do
-        if ! runs; then return 1; fi
+        # Not `runs`: for a moment our child is still this script, before it is the server.
+        if ! kill -0 "$pid" 2>/dev/null; then return 1; fi
         if [ "$SECONDS" -ge "$deadline" ]; then
-            stop_server
+            kill -KILL "$pid" 2>/dev/null
             fail "Kafka did not answer within $start_within s; see $data/server.log"
         fi
         sleep 0.1
@@ -225,7 +227,8 @@ start_server() {
     for _ in 1 2 3; do
         write_properties "$(free_port)" || fail "cannot write to $data"
         format
-        seen=$(wc -c 2>/dev/null <"$data/server.log" || say 0)
+        : >>"$data/server.log"
+        seen=$(wc -c <"$data/server.log")
         launch
         if wait_until_started "$seen"; then
             make_topics
