@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use crate::config::Config;
 use crate::http::{self, Writes};
-use crate::log::{BROKER, BrokerWatch, CommandLog, ProducerDied};
+use crate::log::{BROKER, BrokerWatch, CommandLog, LogLost};
 
 const SERVICE: &str = "command-service";
 
@@ -50,7 +50,7 @@ impl App {
         server::local_address(&self.listener)
     }
 
-    /// Serves until `shutdown`, lets requests end, then everything that was enqueued. `Err` if the producer died.
+    /// Serves until `shutdown`, lets requests end, then everything that was enqueued. `Err` if the log was lost.
     pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
         let span = tracing::info_span!("command", service = SERVICE);
         self.serve(shutdown).instrument(span).await
@@ -76,7 +76,7 @@ impl App {
         // Dropping a producer forgets what it has enqueued.
         let rest = drain.saturating_sub(began.elapsed());
         tokio::task::spawn_blocking(move || producer.flush(rest)).await?;
-        died.map_or(Ok(()), |death: ProducerDied| Err(death.into()))
+        died.map_or(Ok(()), |death: LogLost| Err(death.into()))
     }
 }
 

@@ -15,7 +15,7 @@ use shared::token::{ConsistencyToken, LogId};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-pub(crate) use broker::{BROKER, BrokerWatch, ProducerDied};
+pub(crate) use broker::{BROKER, BrokerWatch, LogLost};
 use unapplied::Unapplied;
 
 use crate::message::Message;

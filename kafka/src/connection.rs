@@ -82,6 +82,12 @@ impl Connection {
         if let Some((name, _)) = properties.iter().find(|(name, _)| OURS.contains(&name.as_str())) {
             return Err(SettingsError::new("KAFKA_PROPERTIES", format!("{name} is not yours to set")));
         }
+        if let Some((name, _)) = properties.iter().find(|(name, value)| needs_tls(name, value))
+            && !cfg!(feature = "kafka-tls")
+        {
+            let detail = format!("{name} needs TLS, which this build is without: cargo build --features kafka-tls");
+            return Err(SettingsError::new("KAFKA_PROPERTIES", detail));
+        }
         let Some(brokers) = settings.kafka_brokers.as_ref().filter(|brokers| !brokers.trim().is_empty()) else {
             return Ok(None);
         };
@@ -156,11 +162,65 @@ fn distinct(topics: &TopicSettings) -> Result<(), SettingsError> {
     Ok(())
 }
 
+/// SCRAM takes its hashes from the same library. SASL alone, with `PLAIN`, needs none.
+fn needs_tls(name: &str, value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    match name {
+        "security.protocol" => value.ends_with("ssl"),
+        "sasl.mechanism" | "sasl.mechanisms" => value.starts_with("scram"),
+        _ => name.starts_with("ssl."),
+    }
+}
+
 /// A property that is wrong may be a password under a misspelt name, so its value is not shown.
 fn without_value(error: &rdkafka::error::KafkaError) -> String {
     if let rdkafka::error::KafkaError::ClientConfig(_, description, name, _) = error {
         format!("{name}: {description}")
     } else {
         error.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(properties: &str) -> Result<Option<Connection>, SettingsError> {
+        let topics = TopicSettings {
+            kafka_topic_commands: "c".to_owned(),
+            kafka_topic_items: "i".to_owned(),
+            kafka_topic_stock: "s".to_owned(),
+            kafka_topic_dlq: "d".to_owned(),
+        };
+        let kafka_brokers = Some("127.0.0.1:1".to_owned());
+        Connection::from_settings(&KafkaSettings {
+            kafka_brokers,
+            kafka_properties: Some(properties.to_owned()),
+            topics,
+        })
+    }
+
+    #[test]
+    fn tls_and_scram_are_there_or_the_feature_that_brings_them_is_named() {
+        for properties in [
+            "security.protocol=SSL",
+            "security.protocol=sasl_ssl,sasl.mechanism=PLAIN,sasl.username=u,sasl.password=secret",
+            "security.protocol=sasl_plaintext,sasl.mechanism=SCRAM-SHA-512,sasl.username=u,sasl.password=secret",
+        ] {
+            match with(properties) {
+                Ok(connection) => assert!(cfg!(feature = "kafka-tls") && connection.is_some(), "{properties}"),
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(!cfg!(feature = "kafka-tls") && error.contains("--features kafka-tls"), "{error}");
+                    assert!(!error.contains("secret"), "{error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn plain_sasl_needs_no_tls() {
+        let sasl = "security.protocol=sasl_plaintext,sasl.mechanism=PLAIN,sasl.username=u,sasl.password=p";
+        assert!(with(sasl).is_ok());
     }
 }

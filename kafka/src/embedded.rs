@@ -10,7 +10,7 @@ use rdkafka::mocking::MockCluster;
 use shared::token::LogId;
 
 use crate::connection::{Connection, KafkaError};
-use crate::topics::Topics;
+use crate::topics::{Definition, Topics};
 
 const BROKER: i32 = 1;
 
@@ -73,11 +73,11 @@ impl EmbeddedBroker {
 }
 
 fn open(
-    definitions: &[(String, i32)],
+    definitions: &[Definition],
 ) -> Result<MockCluster<'static, rdkafka::producer::DefaultProducerContext>, rdkafka::error::KafkaError> {
     let cluster = MockCluster::new(1)?;
-    for (topic, partitions) in definitions {
-        cluster.create_topic(topic, *partitions, 1)?;
+    for topic in definitions {
+        cluster.create_topic(&topic.name, topic.partitions, 1)?;
     }
     Ok(cluster)
 }

@@ -17,4 +17,4 @@ pub use newest::newest;
 pub use producer::{BrokerState, Delivery, DeliveryFailure, NotEnqueued, Outgoing, Patience, Producer};
 pub use reader::{LogReader, Polled, Start};
 pub use record::{Header, Record};
-pub use topics::{COMMANDS_PARTITION, Topics};
+pub use topics::{COMMANDS_PARTITION, Definition, Topics};

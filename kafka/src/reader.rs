@@ -76,10 +76,15 @@ impl LogReader {
         Ok(Self { consumer, topic: topic.to_owned(), embedded_log: connection.embedded_log().cloned() })
     }
 
-    /// Which log this is; `None` while the broker does not answer.
-    pub fn log_id(&self, timeout: Duration) -> Option<LogId> {
-        let embedded = self.embedded_log.clone();
-        embedded.or_else(|| self.consumer.client().fetch_cluster_id(timeout).map(|id| LogId::cluster(&id)))
+    /// Which log this is, as the broker says now; `None` if it answers without saying. The client alone would tell what
+    /// it was told once, also when another cluster has taken the address since.
+    pub fn identity(&self, timeout: Duration) -> Result<Option<LogId>, KafkaError> {
+        if let Some(embedded) = &self.embedded_log {
+            return Ok(Some(embedded.clone()));
+        }
+        // Each answer about metadata replaces what the client knows of the cluster's id.
+        self.brokers(timeout)?;
+        Ok(self.consumer.client().fetch_cluster_id(timeout).map(|id| LogId::cluster(&id)))
     }
 
     /// The first offset that the log holds, and the one after its last.

@@ -12,10 +12,25 @@ use crate::connection::{Connection, KafkaError};
 /// Commands have one partition: the log is the one order of everything (docs/adr/0001).
 pub const COMMANDS_PARTITION: i32 = 0;
 
+/// A year: a restored database replays the commands from here, and a dead letter waits for its operator.
+const KEPT: (&str, &str) = ("retention.ms", "31536000000");
+/// However many there are.
+const UNBOUNDED: (&str, &str) = ("retention.bytes", "-1");
 /// A poison just under the broker's 1 MiB must still fit on the DLQ with our headers.
-const DLQ_MAX_BYTES: &str = "2097152";
+const ROOM_FOR_POISON: (&str, &str) = ("max.message.bytes", "2097152");
 /// Short, for whoever asks holds a lease meanwhile, and asks again.
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// How one topic is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// Its name.
+    pub name: String,
+    /// How many partitions.
+    pub partitions: i32,
+    /// Its settings, where they are not the broker's.
+    pub settings: &'static [(&'static str, &'static str)],
+}
 
 /// The names of the four topics.
 #[derive(Debug, Clone)]
@@ -53,9 +68,15 @@ impl Default for Topics {
 }
 
 impl Topics {
-    /// Name and number of partitions of each.
-    pub fn definitions(&self) -> Vec<(String, i32)> {
-        vec![(self.commands.clone(), 1), (self.items.clone(), 3), (self.stock.clone(), 3), (self.dlq.clone(), 1)]
+    /// How each is made. `compose.yaml` and `local.sh` beside this crate say the same; a test holds them to it.
+    pub fn definitions(&self) -> [Definition; 4] {
+        let define = |name: &str, partitions, settings| Definition { name: name.to_owned(), partitions, settings };
+        [
+            define(&self.commands, 1, &[KEPT, UNBOUNDED]),
+            define(&self.items, 3, &[]),
+            define(&self.stock, 3, &[]),
+            define(&self.dlq, 1, &[ROOM_FOR_POISON, KEPT]),
+        ]
     }
 
     /// Makes the topics that are missing. One that is there stays as it is: the number of partitions of a live topic
@@ -70,15 +91,8 @@ impl Topics {
         .expect("looking at metadata does not panic");
         let there = there?;
         let definitions = self.definitions();
-        let missing: Vec<NewTopic<'_>> = definitions
-            .iter()
-            .filter(|(name, _)| !there.contains_key(name))
-            .map(|(name, partitions)| {
-                // -1: as many replicas as the cluster's default says.
-                let topic = NewTopic::new(name, *partitions, TopicReplication::Fixed(-1));
-                if *name == self.dlq { topic.set("max.message.bytes", DLQ_MAX_BYTES) } else { topic }
-            })
-            .collect();
+        let missing: Vec<NewTopic<'_>> =
+            definitions.iter().filter(|topic| !there.contains_key(&topic.name)).map(new_topic).collect();
         match there.get(&self.commands) {
             Some(1) | None => create(&admin, &missing).await,
             Some(several) => {
@@ -87,6 +101,12 @@ impl Topics {
             }
         }
     }
+}
+
+fn new_topic(definition: &Definition) -> NewTopic<'_> {
+    // -1: as many replicas as the cluster's default says.
+    let topic = NewTopic::new(&definition.name, definition.partitions, TopicReplication::Fixed(-1));
+    definition.settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
 }
 
 async fn create(admin: &AdminClient<DefaultClientContext>, missing: &[NewTopic<'_>]) -> Result<(), KafkaError> {

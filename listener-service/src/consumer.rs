@@ -1,14 +1,24 @@
 //! The consumer's thread: polls the log into the intake, whatever the writer is doing.
+//!
+//! It makes sure, again and again, that this is still the log that the position belongs to. After any fault of the
+//! broker nothing more is handed over before that is known: what comes back may be another cluster, or have forgotten.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::intake::Intake;
+use crate::logs::CurrentLog;
 use kafka::{LogReader, Polled, Record};
 
 const POLL: Duration = Duration::from_millis(100);
+/// A log that is exchanged without any fault in between is noticed within this.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
+/// What may have been fetched before a fault, and waits for the look after it.
+const HELD_MAX: usize = 1000;
 /// When the writer has taken nothing for so long, it is retrying: stop fetching, keep polling.
 const FULL: Duration = Duration::from_millis(500);
 
@@ -35,12 +45,13 @@ pub struct Consumer {
 
 impl Consumer {
     /// Starts to read from where `reader` is assigned.
-    pub fn spawn(reader: LogReader, intake: Arc<Intake>) -> std::io::Result<Self> {
+    pub fn spawn(reader: LogReader, log: CurrentLog, intake: Arc<Intake>) -> std::io::Result<Self> {
         let signals = Arc::new(Signals { committed: AtomicI64::new(-1), stop: AtomicBool::new(false) });
         let told = Arc::clone(&signals);
-        let thread = std::thread::Builder::new()
-            .name("consumer".to_owned())
-            .spawn(in_current_span(move || consume(&reader, &intake, &told)))?;
+        let thread = std::thread::Builder::new().name("consumer".to_owned()).spawn(in_current_span(move || {
+            let looked = Instant::now();
+            Consuming { reader, log, intake, signals: told, held: VecDeque::new(), looked, certain: true }.run()
+        }))?;
         Ok(Self { signals, thread: Some(thread) })
     }
 
@@ -77,56 +88,105 @@ impl Drop for Consumer {
     }
 }
 
-fn consume(reader: &LogReader, intake: &Intake, signals: &Signals) -> Result<(), String> {
-    while !signals.stop.load(Ordering::Acquire) {
-        let committed = signals.committed.swap(-1, Ordering::AcqRel);
-        if committed >= 0 {
-            reader.commit(committed);
-        }
-        if let Some(record) = next(reader)? {
-            hand_over(reader, intake, signals, record)?;
-        }
-    }
-    Ok(())
+/// The thread's own.
+struct Consuming {
+    reader: LogReader,
+    /// With the offset after the last that was polled.
+    log: CurrentLog,
+    intake: Arc<Intake>,
+    signals: Arc<Signals>,
+    /// Polled and not yet handed over, in order.
+    held: VecDeque<Record>,
+    looked: Instant,
+    /// Whether nothing has happened since the last look that may have changed the log.
+    certain: bool,
 }
 
-fn next(reader: &LogReader) -> Result<Option<Record>, String> {
-    match reader.poll(POLL) {
-        Polled::Record(record) => Ok(Some(record)),
-        Polled::Nothing => Ok(None),
-        // Readiness follows the producer, which looks at the broker all the time.
-        Polled::Passing(reason) => {
-            tracing::debug!(reason, "the log cannot be read now");
-            Ok(None)
+impl Consuming {
+    fn run(mut self) -> Result<(), String> {
+        while !self.is_stopped() {
+            let committed = self.signals.committed.swap(-1, Ordering::AcqRel);
+            if committed >= 0 {
+                self.reader.commit(committed);
+            }
+            if self.held.is_empty() {
+                self.poll(POLL)?;
+            }
+            if !self.certain || self.looked.elapsed() >= LOOK_EVERY {
+                self.look()?;
+            }
+            if self.certain
+                && let Some(record) = self.held.pop_front()
+            {
+                self.hand_over(record)?;
+            }
         }
-        Polled::OutOfRange(reason) => Err(format!("{reason}: see docs/OPERATIONS.md#position-outside-the-log")),
-        Polled::Fatal(reason) => Err(format!("the consumer cannot go on: {reason}")),
+        Ok(())
     }
-}
 
-fn hand_over(reader: &LogReader, intake: &Intake, signals: &Signals, record: Record) -> Result<(), String> {
-    let Err(mut record) = intake.put(record, FULL) else { return Ok(()) };
-    reader.pause().map_err(|error| error.to_string())?;
-    let mut ahead = Vec::new();
-    loop {
-        match intake.put(record, Duration::ZERO) {
-            Ok(()) => break,
-            Err(back) => record = back,
-        }
-        if signals.stop.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        // Polling keeps the client's callbacks served. What it had handed out before the pause is kept, in order.
-        ahead.extend(next(reader)?);
+    fn is_stopped(&self) -> bool {
+        self.signals.stop.load(Ordering::Acquire)
     }
-    for record in ahead {
-        let mut record = record;
-        while let Err(back) = intake.put(record, POLL) {
-            if signals.stop.load(Ordering::Acquire) {
+
+    /// Whether there was anything, a fault included.
+    fn poll(&mut self, patience: Duration) -> Result<bool, String> {
+        match self.reader.poll(patience) {
+            Polled::Record(record) => {
+                self.log.next_offset = Some(record.offset + 1);
+                self.held.push_back(record);
+            }
+            Polled::Nothing => return Ok(false),
+            // Readiness follows the producer, which looks at the broker all the time.
+            Polled::Passing(reason) => {
+                tracing::debug!(reason, "the log cannot be read now");
+                self.certain = false;
+            }
+            Polled::OutOfRange(reason) => {
+                // Which log it is, and what it holds, says more than that the offset is not there.
+                self.ask()?;
+                return Err(format!("{reason}: see docs/OPERATIONS.md#position-outside-the-log"));
+            }
+            Polled::Fatal(reason) => return Err(format!("the consumer cannot go on: {reason}")),
+        }
+        Ok(true)
+    }
+
+    /// Makes certain, if the broker answers. The faults of an outage are many, and those that are polled before need no
+    /// look of their own.
+    fn look(&mut self) -> Result<(), String> {
+        while !self.certain && self.held.len() < HELD_MAX && self.poll(Duration::ZERO)? {}
+        self.ask()
+    }
+
+    /// Asks the broker which log it has, and from where to where. No answer is no certainty.
+    fn ask(&mut self) -> Result<(), String> {
+        self.looked = Instant::now();
+        let found = self.reader.identity(LOOK_TIMEOUT).and_then(|id| Ok((id, self.reader.bounds(LOOK_TIMEOUT)?)));
+        self.certain = match found {
+            Ok((Some(id), bounds)) => {
+                self.log.hold_to(&id, bounds).map_err(|error| error.to_string())?;
+                true
+            }
+            Ok((None, _)) => false,
+            Err(error) => {
+                tracing::debug!(%error, "the log cannot be looked at now");
+                false
+            }
+        };
+        Ok(())
+    }
+
+    fn hand_over(&mut self, record: Record) -> Result<(), String> {
+        let Err(mut record) = self.intake.put(record, FULL) else { return Ok(()) };
+        self.reader.pause().map_err(|error| error.to_string())?;
+        while let Err(back) = self.intake.put(record, Duration::ZERO) {
+            if self.is_stopped() {
                 return Ok(());
             }
             record = back;
+            // Polling keeps the client's callbacks served. What it had handed out before the pause is kept, in order.
+            self.poll(POLL)?;
         }
+        self.reader.resume().map_err(|error| error.to_string())
     }
-    reader.resume().map_err(|error| error.to_string())
 }

@@ -49,6 +49,20 @@ pub enum LogError {
     Sqlite(#[from] rusqlite::Error),
 }
 
+impl CurrentLog {
+    /// Whether `found`, which holds the offsets `low` to `high`, can still be this log. For one that is consumed already,
+    /// so that nothing is accepted here.
+    pub fn hold_to(&self, found: &LogId, (low, high): (i64, i64)) -> Result<(), LogError> {
+        if *found != self.id {
+            return Err(LogError::Another { stored: self.id.to_string(), found: found.clone() });
+        }
+        match self.next_offset.filter(|position| !(low..=high).contains(position)) {
+            Some(position) => Err(LogError::Outside { log: self.id.clone(), position, low, high }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Makes `found` the current log. One that followed an embedded broker may follow any other, for an embedded log ends
 /// with its process; a real log may be followed by another only if `accepted` names it.
 pub fn adopt(
@@ -93,11 +107,9 @@ pub fn within(
     (low, high): (i64, i64),
     accepted: Option<&str>,
 ) -> Result<(), LogError> {
-    let Some(position) = log.next_offset.filter(|position| !(low..=high).contains(position)) else {
-        return Ok(());
-    };
+    let Err(outside) = log.hold_to(&log.id, (low, high)) else { return Ok(()) };
     if !accepts(accepted, &log.id) {
-        return Err(LogError::Outside { log: log.id.clone(), position, low, high });
+        return Err(outside);
     }
     connection.execute("UPDATE logs SET next_offset = NULL WHERE log = ?1", [log.number])?;
     log.next_offset = None;
@@ -170,6 +182,20 @@ mod tests {
         assert!(within(&connection, &mut log, (0, 10), None).is_ok());
         within(&connection, &mut log, (0, 9), Some("a")).expect("accepted");
         assert_eq!(log.next_offset, None);
+    }
+
+    #[test]
+    fn a_log_that_is_exchanged_or_cut_while_it_is_consumed_is_noticed() {
+        let mut log = CurrentLog { number: 1, id: LogId::cluster("a"), next_offset: None };
+        let another = log.hold_to(&LogId::cluster("b"), (0, 9)).expect_err("another").to_string();
+        assert!(another.contains("docs/OPERATIONS.md#another-log"), "{another}");
+        assert!(log.hold_to(&LogId::cluster("a"), (3, 9)).is_ok(), "nothing polled yet: its beginning is right");
+        log.next_offset = Some(5);
+        assert!(log.hold_to(&LogId::cluster("a"), (5, 5)).is_ok());
+        for bounds in [(0, 4), (6, 9)] {
+            let outside = log.hold_to(&LogId::cluster("a"), bounds).expect_err("outside").to_string();
+            assert!(outside.contains("docs/OPERATIONS.md#position-outside-the-log"), "{outside}");
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Supervisor {
         let writer = Writer::start(connection, lease, log, surroundings)?;
         self.status.begun(writer.sequence(), writer.log().next_offset);
         let intake = Arc::new(Intake::new(self.config.writer.batch_max));
-        let consumer = Consumer::spawn(reader, Arc::clone(&intake))?;
+        let consumer = Consumer::spawn(reader, writer.log().clone(), Arc::clone(&intake))?;
         let (sender, unpublishable) = mpsc::channel();
         let publisher = self.publisher(sender)?;
         let projector = self.projector(lease)?;
@@ -182,7 +182,7 @@ impl Supervisor {
         }
         keep(connection, lease)?;
         let id = reader
-            .log_id(BROKER_TIMEOUT)
+            .identity(BROKER_TIMEOUT)?
             .ok_or_else(|| Unattached::Broker("the cluster has not told its id".to_owned()))?;
         let bounds = reader.bounds(BROKER_TIMEOUT)?;
         let mut log = logs::adopt(connection, &id, accepted, Timestamp::wall_clock())?;

@@ -1,20 +1,23 @@
 //! A client that remembers all that it sent: what the checker holds the database against.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use shared::id::{CommandId, ItemId};
 use shared::text::Sku;
 use testkit::checker::{History, Sent};
 use testkit::contract::{Answer, Client};
-use testkit::poll::eventually;
 
-use crate::program::Program;
+use crate::deployment::Deployment;
 
 /// Of two seconds each, so half a minute.
 const OUTCOME_LOOKS: u32 = 15;
+/// Longer than any outage of a test.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Sooner than the answer asks for, to be there when the outage ends.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// One accepted command: where its outcome will be.
 #[derive(Debug, Clone)]
@@ -24,36 +27,72 @@ pub(crate) struct Accepted {
     pub(crate) token: String,
 }
 
-/// Writes through command-service, reads through query-service; clones share the memory.
+/// What was sent, and how often each status was the answer.
+#[derive(Default)]
+pub(crate) struct Memory {
+    sent: Vec<Sent>,
+    statuses: BTreeMap<u16, usize>,
+}
+
+/// Writes through one command-service, reads through one query-service; clones share the memory.
 #[derive(Clone)]
 pub(crate) struct Shop {
-    command: Client,
-    query: Client,
-    sent: Arc<Mutex<Vec<Sent>>>,
+    commands: Vec<Client>,
+    queries: Vec<Client>,
+    place: usize,
+    memory: Arc<Mutex<Memory>>,
 }
 
 impl Shop {
-    pub(crate) async fn of(program: &Program) -> Self {
-        Self::remembering(program, Arc::default()).await
+    pub(crate) async fn of(deployment: &Deployment) -> Self {
+        Self::remembering(deployment, Arc::default()).await
     }
 
     /// Goes on, after a restart, with what was sent before.
-    pub(crate) async fn remembering(program: &Program, sent: Arc<Mutex<Vec<Sent>>>) -> Self {
-        let (command, query) =
-            tokio::join!(Client::connect(program.command.clone()), Client::connect(program.query.clone()));
-        Self { command, query, sent }
+    pub(crate) async fn remembering(deployment: &Deployment, memory: Arc<Mutex<Memory>>) -> Self {
+        Self::between(&deployment.commands(), &deployment.queries(), memory).await
     }
 
-    pub(crate) fn memory(&self) -> Arc<Mutex<Vec<Sent>>> {
-        Arc::clone(&self.sent)
+    pub(crate) async fn between(commands: &[String], queries: &[String], memory: Arc<Mutex<Memory>>) -> Self {
+        Self { commands: connect(commands).await, queries: connect(queries).await, place: 0, memory }
+    }
+
+    /// The same shop, at the process of each service whose turn `place` is.
+    pub(crate) fn at(&self, place: u32) -> Self {
+        Self { place: usize::try_from(place).expect("fits"), ..self.clone() }
+    }
+
+    fn command(&self) -> &Client {
+        &self.commands[self.place % self.commands.len()]
+    }
+
+    fn query(&self) -> &Client {
+        &self.queries[self.place % self.queries.len()]
+    }
+
+    pub(crate) fn memory(&self) -> Arc<Mutex<Memory>> {
+        Arc::clone(&self.memory)
     }
 
     pub(crate) fn history(&self) -> History {
-        let commands = self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        History { commands, poison: Vec::new(), complete: true }
+        History { commands: self.lock().sent.clone(), poison: Vec::new(), complete: true }
     }
 
-    /// Sends one write; `None` if no answer came or the answer was a 504.
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many writes got a 202.
+    pub(crate) fn accepted(&self) -> usize {
+        self.answered(202)
+    }
+
+    /// How many writes got this status.
+    pub(crate) fn answered(&self, status: u16) -> usize {
+        self.lock().statuses.get(&status).copied().unwrap_or(0)
+    }
+
+    /// Sends one write, again after each 503, which says that nothing was taken; `None` if no answer came, or a 504.
     pub(crate) async fn write(
         &self,
         kind: &str,
@@ -62,23 +101,19 @@ impl Shop {
         body: Option<Value>,
         key: Option<&str>,
     ) -> Option<Accepted> {
-        let mut call = self.command.request(method, format!("/api/v1/inventory/items{path}"));
-        if let Some(body) = &body {
-            call = call.json(body);
-        }
-        if let Some(key) = key {
-            call = call.header("Idempotency-Key", key);
-        }
-        let answer = call.try_send().await.ok();
         let item_id = item_of(path, body.as_ref());
+        let mut answer = self.send(method, path, body.as_ref(), key).await;
+        let began = Instant::now();
+        while answer.as_ref().is_some_and(|answer| answer.status == 503) && began.elapsed() < PATIENCE {
+            tokio::time::sleep(RETRY_AFTER).await;
+            answer = self.send(method, path, body.as_ref(), key).await;
+        }
         match answer {
             Some(answer) if answer.status == 202 => {
                 let accepted = accepted(&answer);
                 self.remember(kind, item_id, Some(accepted.command_id), true);
                 Some(accepted)
             }
-            // Refused before anything was enqueued.
-            Some(answer) if answer.status == 503 => None,
             Some(answer) if answer.status != 504 => panic!("{method} {path}: {} {}", answer.status, answer.text()),
             _ => {
                 self.remember(kind, item_id, None, false);
@@ -87,8 +122,21 @@ impl Shop {
         }
     }
 
+    async fn send(&self, method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Option<Answer> {
+        let mut call = self.command().request(method, format!("/api/v1/inventory/items{path}"));
+        if let Some(body) = body {
+            call = call.json(body);
+        }
+        if let Some(key) = key {
+            call = call.header("Idempotency-Key", key);
+        }
+        let answer = call.try_send().await.ok()?;
+        *self.lock().statuses.entry(answer.status).or_default() += 1;
+        Some(answer)
+    }
+
     fn remember(&self, kind: &str, item_id: ItemId, command_id: Option<CommandId>, accepted: bool) {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(Sent {
+        self.lock().sent.push(Sent {
             command_id,
             item_id,
             expected_type: kind.to_owned(),
@@ -121,7 +169,7 @@ impl Shop {
     pub(crate) async fn outcome(&self, accepted: &Accepted) -> String {
         let path = format!("{}&waitMs=2000", accepted.status_path);
         for _ in 0..OUTCOME_LOOKS {
-            let outcome = self.query.get(&path).await.expect(200).json();
+            let outcome = self.query().get(&path).await.expect(200).json();
             match (outcome["status"].as_str().expect("a status"), outcome["code"].as_str()) {
                 ("pending", _) => {}
                 (status, None) => return status.to_owned(),
@@ -131,15 +179,29 @@ impl Shop {
         panic!("{path} was still pending");
     }
 
-    /// A read of this process that reflects the write.
+    /// A read that reflects the write, of the process after ours, which has not told us of it.
     pub(crate) async fn read(&self, path: &str, token: &str) -> Answer {
-        self.query.request("GET", format!("/api/v1/inventory{path}")).header("X-Consistency-Token", token).send().await
+        let query = &self.queries[(self.place + 1) % self.queries.len()];
+        query.request("GET", format!("/api/v1/inventory{path}")).header("X-Consistency-Token", token).send().await
     }
 
     /// A read without a token.
     pub(crate) async fn peek(&self, path: &str) -> Answer {
-        self.query.get(&format!("/api/v1/inventory{path}")).await
+        self.query().get(&format!("/api/v1/inventory{path}")).await
     }
+
+    /// How many query-services there are to ask.
+    pub(crate) fn readers(&self) -> u32 {
+        u32::try_from(self.queries.len()).expect("a few")
+    }
+}
+
+async fn connect(bases: &[String]) -> Vec<Client> {
+    let mut clients = Vec::new();
+    for base in bases {
+        clients.push(Client::connect(base.clone()).await);
+    }
+    clients
 }
 
 fn accepted(answer: &Answer) -> Accepted {
@@ -166,14 +228,4 @@ pub(crate) fn tally(endings: impl IntoIterator<Item = String>) -> BTreeMap<Strin
         *tally.entry(ending).or_default() += 1;
         tally
     })
-}
-
-/// Waits until the writer has nothing more to do.
-pub(crate) async fn quiet(program: &Program) {
-    let listener = Client::connect(program.listener.clone()).await;
-    eventually(Duration::from_mins(1), async || {
-        let stats = listener.get("/monitoring/stats").await.json();
-        if stats["lag"] == 0 && stats["published"] == stats["sequence"] { Ok(()) } else { Err(stats) }
-    })
-    .await;
 }

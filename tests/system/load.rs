@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use testkit::checker;
+use testkit::poll::eventually;
 use tokio::task::JoinSet;
 
-use crate::client::{Accepted, Shop, quiet, tally};
-use crate::program::{Program, folder};
+use crate::client::{Accepted, Shop, tally};
+use crate::deployment::Deployment;
+use crate::process::SOON;
 
 const CLIENTS: u32 = 64;
 const COMMANDS: u32 = 10_000;
@@ -15,14 +17,33 @@ const SKUS: u32 = 40;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_at_once_for_the_last_unit_and_exactly_one_gets_it() {
-    let (folder, database) = folder();
-    let program = Program::start(folder.path()).await;
-    let shop = Shop::of(&program).await;
+    last_unit(Deployment::embedded().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_at_once_through_several_services_and_exactly_one_gets_the_last_unit() {
+    let Some(deployment) = Deployment::real().await else { return };
+    last_unit(deployment).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_commands_from_sixty_four_clients_keep_every_invariant() {
+    ten_thousand(Deployment::embedded().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_commands_through_several_services_keep_every_invariant() {
+    let Some(deployment) = Deployment::real().await else { return };
+    ten_thousand(deployment).await;
+}
+
+async fn last_unit(mut deployment: Deployment) {
+    let shop = Shop::of(&deployment).await;
     let created = shop.create("LAST-ONE", 1).await.expect("accepted");
     assert_eq!(shop.outcome(&created).await, "applied");
     let mut buyers = JoinSet::new();
-    for _ in 0..100 {
-        let shop = shop.clone();
+    for buyer in 0..100 {
+        let shop = shop.at(buyer);
         buyers.spawn(async move {
             let accepted = shop.reserve("LAST-ONE", 1, None).await.expect("accepted");
             shop.outcome(&accepted).await
@@ -30,36 +51,42 @@ async fn a_hundred_at_once_for_the_last_unit_and_exactly_one_gets_it() {
     }
     let endings = tally(buyers.join_all().await);
     assert_eq!((endings["applied"], endings["rejected INSUFFICIENT_STOCK"]), (1, 99));
-    let level = shop.peek("/items/sku/LAST-ONE/stock").await.json();
-    assert_eq!((&level["reserved"], &level["available"]), (&1.into(), &0.into()));
-    quiet(&program).await;
-    assert!(program.interrupt());
-    checker::check(&database, &shop.history()).assert_clean();
+    for reader in 0..shop.readers() {
+        // One that told none of the outcomes needs a moment to hear of them.
+        eventually(SOON, async || {
+            let level = shop.at(reader).peek("/items/sku/LAST-ONE/stock").await.json();
+            if (&level["reserved"], &level["available"]) == (&1.into(), &0.into()) { Ok(()) } else { Err(level) }
+        })
+        .await;
+    }
+    deployment.quiet().await;
+    deployment.interrupt();
+    checker::check(&deployment.database, &shop.history()).assert_clean();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_commands_from_sixty_four_clients_keep_every_invariant() {
-    let (folder, database) = folder();
-    let program = Program::start(folder.path()).await;
-    let shop = Shop::of(&program).await;
+async fn ten_thousand(mut deployment: Deployment) {
+    let shop = Shop::of(&deployment).await;
     for sku in 0..SKUS {
         shop.create(&format!("LOAD-{sku}"), 50).await.expect("accepted");
     }
     let writing = Arc::new(AtomicBool::new(true));
-    let watcher = tokio::spawn(watch_versions(shop.clone(), Arc::clone(&writing)));
+    let mut watchers = JoinSet::new();
+    for reader in 0..shop.readers() {
+        watchers.spawn(watch_versions(shop.at(reader), Arc::clone(&writing)));
+    }
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
-        clients.spawn(one_client(shop.clone(), client));
+        clients.spawn(one_client(shop.at(client), client));
     }
     let endings = tally(clients.join_all().await.into_iter().flatten());
     writing.store(false, Ordering::Relaxed);
-    let looks = watcher.await.expect("versions never went back");
-    assert!(looks > 100, "only {looks} looks");
+    let looks = watchers.join_all().await;
+    assert!(looks.iter().all(|looks| *looks > 100), "only {looks:?} looks");
     assert!(endings["applied"] > 1000, "{endings:?}");
     assert!(endings.keys().all(|ending| !ending.starts_with("dead")), "{endings:?}");
-    quiet(&program).await;
-    assert!(program.interrupt());
-    let report = checker::check(&database, &shop.history());
+    deployment.quiet().await;
+    deployment.interrupt();
+    let report = checker::check(&deployment.database, &shop.history());
     report.assert_clean();
     assert!(report.counts.accepted >= usize::try_from(COMMANDS).expect("fits"), "{:?}", report.counts);
 }
@@ -77,7 +104,7 @@ async fn one_client(shop: Shop, client: u32) -> Vec<String> {
             5 => {
                 let key = format!("{client}-{turn}");
                 let first = shop.reserve(&sku, 1, Some(&key)).await;
-                let again = shop.reserve(&sku, 1, Some(&key)).await;
+                let again = shop.at(client + 1).reserve(&sku, 1, Some(&key)).await;
                 let ids = [&first, &again].map(|accepted| accepted.as_ref().map(|a| a.command_id));
                 assert_eq!(ids[0], ids[1], "the same key and body is the same command");
                 again

@@ -2,28 +2,39 @@
 
 use std::io::Write;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use testkit::poll::eventually;
 
 use crate::client::Shop;
-use crate::program::{Program, SOON, folder, inventory, run_to_end};
+use crate::deployment::Deployment;
+use crate::process::SOON;
+use crate::program::{Program, folder, inventory, run_to_end};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_start_goes_on_with_the_same_data_although_the_log_is_new() {
-    let (folder, _) = folder();
-    let program = Program::start(folder.path()).await;
-    let shop = Shop::of(&program).await;
+    second_start(Deployment::embedded().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_that_are_started_again_go_on_with_the_same_data() {
+    let Some(deployment) = Deployment::real().await else { return };
+    second_start(deployment).await;
+}
+
+async fn second_start(mut deployment: Deployment) {
+    let shop = Shop::of(&deployment).await;
     let created = shop.create("KEPT", 3).await.expect("accepted");
     assert_eq!(shop.outcome(&created).await, "applied");
-    assert!(program.interrupt(), "Ctrl-C ends it well");
+    deployment.interrupt();
 
-    let program = Program::start(folder.path()).await;
-    let shop = Shop::of(&program).await;
+    deployment.start_again().await;
+    let shop = Shop::of(&deployment).await;
     assert_eq!(shop.peek("/items/sku/KEPT").await.json()["quantity"], 3);
-    assert_eq!(shop.read("/items/sku/KEPT", &created.token).await.status, 200, "the old log counts as satisfied");
+    assert_eq!(shop.read("/items/sku/KEPT", &created.token).await.status, 200, "an old log counts as satisfied");
     let reserved = shop.reserve("KEPT", 1, None).await.expect("accepted");
     assert_eq!(shop.outcome(&reserved).await, "applied");
-    assert!(program.interrupt());
+    deployment.interrupt();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,10 +60,10 @@ async fn a_second_signal_does_not_wait_for_what_is_under_way() {
     .expect("begun");
     // Answered on another connection, so the first one has been read too.
     reqwest::get(format!("{}/health/live", program.command)).await.expect("answered");
-    program.signal();
+    program.process.signal("-INT");
     eventually(SOON, async || std::net::TcpStream::connect(&address).is_err()).await;
-    program.signal();
-    assert_eq!(program.ended(), Some(130));
+    program.process.signal("-INT");
+    assert_eq!(program.process.ended(), Some(130));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,7 +81,7 @@ async fn the_demo_catalogue_is_filled_once_with_a_running_trio_or_without() {
         seed(&["--command-port", &port, "seed", "--items", "30"]),
         "30 demo items: 10 created, 20 there already\n"
     );
-    let shop = Shop::of(&program).await;
+    let shop = Shop::between(&[program.command.clone()], &[program.query.clone()], Arc::default()).await;
     assert_eq!(shop.peek("/items?pageSize=1").await.json()["total"], 30);
     assert_eq!(shop.peek("/items/sku/DEMO-0007").await.json()["quantity"], 9);
     assert!(program.interrupt());

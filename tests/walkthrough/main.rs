@@ -11,6 +11,7 @@
 //! - Lines are compared one by one, without white space at their ends and without empty lines at the end of a block.
 //!
 //! The page has the default ports. The test takes free ones, and exchanges them in the commands and back in the output.
+//! It is walked twice: with the embedded broker, as it says, and with `KAFKA_BROKERS` naming a real one.
 
 mod matcher;
 mod page;
@@ -25,6 +26,7 @@ use matcher::Values;
 use page::{Kind, Step};
 use program::{Addresses, Program};
 use shell::Shell;
+use testkit::kafka::Kafka;
 
 const PAGE: &str = include_str!("../../docs/WALKTHROUGH.md");
 
@@ -33,15 +35,16 @@ struct Walk {
     folder: tempfile::TempDir,
     shell: Shell,
     program: Option<Program>,
+    kafka: Option<Kafka>,
     values: Values,
     has_kcat: bool,
 }
 
 impl Walk {
-    fn new(has_kcat: bool) -> Self {
+    fn new(has_kcat: bool, kafka: Option<Kafka>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let shell = Shell::start(folder.path());
-        Self { folder, shell, program: None, values: Values::default(), has_kcat }
+        Self { folder, shell, program: None, kafka, values: Values::default(), has_kcat }
     }
 
     fn take(&mut self, step: &Step) -> Result<(), String> {
@@ -58,7 +61,8 @@ impl Walk {
     }
 
     fn start(&mut self) -> Vec<String> {
-        let program = Program::start(self.folder.path());
+        let brokers = self.kafka.as_ref().map(Kafka::address);
+        let program = Program::start(self.folder.path(), brokers.as_deref());
         let printed = program.addresses.lines_for_page(&program.printed);
         self.program = Some(program);
         printed
@@ -103,6 +107,17 @@ fn may_leave_out(missing: &[&str], is_ci: bool) -> Result<(), String> {
 
 #[test]
 fn the_page_shows_what_the_program_does() {
+    walk(None);
+}
+
+#[test]
+fn the_page_shows_what_the_program_does_with_a_real_kafka() {
+    if let Some(kafka) = Kafka::start() {
+        walk(Some(kafka));
+    }
+}
+
+fn walk(kafka: Option<Kafka>) {
     let present = [("bash", has("bash", "--version")), ("curl", has("curl", "--version")), ("kcat", has("kcat", "-V"))];
     let missing: Vec<&str> = present.iter().filter(|(_, present)| !present).map(|(tool, _)| *tool).collect();
     may_leave_out(&missing, std::env::var_os("CI").is_some()).unwrap_or_else(|why| panic!("{why}"));
@@ -111,7 +126,7 @@ fn the_page_shows_what_the_program_does() {
         return;
     }
     let steps = page::parse(PAGE).unwrap_or_else(|fault| panic!("docs/WALKTHROUGH.md: {fault}"));
-    let mut walk = Walk::new(missing.is_empty());
+    let mut walk = Walk::new(missing.is_empty(), kafka);
     for step in &steps {
         if let Err(difference) = walk.take(step) {
             let mut message = format!("{}\n\n{}\n", step.place(), step.commands);

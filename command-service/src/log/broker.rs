@@ -1,7 +1,7 @@
 //! Watching the broker: what readiness says of it, and which log it holds.
 //!
-//! The log's id is part of every token and never changes under a running process, so it is learned once, in the
-//! background, as soon as the broker answers: no request pays for it.
+//! The log's id is part of every token, so it is learned in the background, as soon as the broker answers: no request
+//! pays for it. It never changes under a running process: when another log is found behind the address, this one ends.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -19,10 +19,24 @@ pub(crate) const BROKER: &str = "broker";
 const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// The producer cannot go on; only a new process can.
+/// While all is well, how often the log's id is compared.
+const COMPARE_EVERY: Duration = Duration::from_secs(1);
+
+/// This process cannot go on; only a new one can.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the producer cannot go on: {0}")]
-pub(crate) struct ProducerDied(String);
+pub(crate) enum LogLost {
+    /// The client is at its end.
+    #[error("the producer cannot go on: {0}")]
+    ProducerDied(String),
+    /// Its tokens would name the log that was there before.
+    #[error("the broker's log was {was} and is {is} now: see docs/OPERATIONS.md#another-log")]
+    Another {
+        /// What was learned at the start.
+        was: LogId,
+        /// What the broker says now.
+        is: LogId,
+    },
+}
 
 /// Tells readiness how the broker is, as it changes.
 pub(crate) struct BrokerWatch {
@@ -38,19 +52,29 @@ impl BrokerWatch {
         Self { state: producer.state(), producer, log_id: Arc::clone(&log.id), readiness }
     }
 
-    /// Watches until the producer dies.
-    pub(crate) async fn run(mut self) -> ProducerDied {
+    /// Watches until the log is lost.
+    pub(crate) async fn run(mut self) -> LogLost {
         loop {
-            if let Some(reason) = self.producer.fatal_error() {
-                self.readiness.tell(BROKER, Condition::Down, reason.clone());
-                return ProducerDied(reason);
+            if let Some(lost) = self.lost() {
+                self.readiness.tell(BROKER, Condition::Down, lost.to_string());
+                return lost;
             }
             let state = self.state.borrow_and_update().clone();
             let settled = self.step(state).await;
             // While the broker is up and something is still to come, its state alone would not change.
-            let pause = if settled { Duration::MAX } else { LOOK_AGAIN };
+            let pause = if settled { COMPARE_EVERY } else { LOOK_AGAIN };
             let _ = timeout(pause, self.state.changed()).await;
         }
+    }
+
+    fn lost(&self) -> Option<LogLost> {
+        if let Some(reason) = self.producer.fatal_error() {
+            return Some(LogLost::ProducerDied(reason));
+        }
+        let was = self.log_id.get()?.clone();
+        // What the producer's own looks at the broker found, without asking it for this.
+        let is = self.producer.log_id(Duration::ZERO).filter(|is| *is != was)?;
+        Some(LogLost::Another { was, is })
     }
 
     /// Whether there is nothing more to do in this state.

@@ -59,7 +59,7 @@ pub(super) async fn messages(
     State(monitor): State<Monitor>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Messages>, Problem> {
-    let topics = monitor.topics.definitions().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let topics = monitor.topics.definitions().into_iter().map(|topic| topic.name).collect::<Vec<_>>();
     let mut params = Params::parse(query.as_deref());
     let topic = params.optional("topic", |text| known(&topics, text));
     let limit = params.optional("limit", whole(1, 100)).unwrap_or(20);

@@ -1,11 +1,13 @@
 //! What the tests of all crates share.
 //!
 //! [`contract`] speaks HTTP and holds every answer to the service's own OpenAPI document; [`checker`] holds a database
-//! to the invariants of the system; [`poll`] waits for something, bounded; [`redis_server`] is a real Redis, and
-//! [`read_model`] holds what is in it to the database. Each checker is shown to catch what it is for.
+//! to the invariants of the system; [`poll`] waits for something, bounded; [`kafka`] and [`redis_server`] are a real
+//! broker and a real Redis, and [`read_model`] holds what is in the latter to the database. Each checker is shown to
+//! catch what it is for.
 
 pub mod checker;
 pub mod contract;
+pub mod kafka;
 pub mod poll;
 pub mod read_model;
 pub mod redis_server;
