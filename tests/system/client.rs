@@ -9,8 +9,10 @@ use shared::id::{CommandId, ItemId};
 use shared::text::Sku;
 use testkit::checker::{History, Sent};
 use testkit::contract::{Answer, Client};
+use testkit::poll::eventually;
 
 use crate::deployment::Deployment;
+use crate::process::SOON;
 
 /// Of two seconds each, so half a minute.
 const OUTCOME_LOOKS: u32 = 15;
@@ -169,7 +171,7 @@ impl Shop {
     pub(crate) async fn outcome(&self, accepted: &Accepted) -> String {
         let path = format!("{}&waitMs=2000", accepted.status_path);
         for _ in 0..OUTCOME_LOOKS {
-            let outcome = self.query().get(&path).await.expect(200).json();
+            let outcome = answered(self.query(), &path, None).await.expect(200).json();
             match (outcome["status"].as_str().expect("a status"), outcome["code"].as_str()) {
                 ("pending", _) => {}
                 (status, None) => return status.to_owned(),
@@ -182,18 +184,32 @@ impl Shop {
     /// A read that reflects the write, of the process after ours, which has not told us of it.
     pub(crate) async fn read(&self, path: &str, token: &str) -> Answer {
         let query = &self.queries[(self.place + 1) % self.queries.len()];
-        query.request("GET", format!("/api/v1/inventory{path}")).header("X-Consistency-Token", token).send().await
+        answered(query, &format!("/api/v1/inventory{path}"), Some(token)).await
     }
 
     /// A read without a token.
     pub(crate) async fn peek(&self, path: &str) -> Answer {
-        self.query().get(&format!("/api/v1/inventory{path}")).await
+        answered(self.query(), &format!("/api/v1/inventory{path}"), None).await
     }
 
     /// How many query-services there are to ask.
     pub(crate) fn readers(&self) -> u32 {
         u32::try_from(self.queries.len()).expect("a few")
     }
+}
+
+/// As a client does that is told to try again: a reader that has only Redis answers 503 while that does not answer.
+async fn answered(query: &Client, path: &str, token: Option<&str>) -> Answer {
+    eventually(SOON, async || {
+        let mut call = query.request("GET", path);
+        if let Some(token) = token {
+            call = call.header("X-Consistency-Token", token);
+        }
+        let answer = call.send().await;
+        let is_passing = answer.status == 503 && answer.json()["code"] == "SOURCE_UNAVAILABLE";
+        if is_passing { Err(answer.text()) } else { Ok(answer) }
+    })
+    .await
 }
 
 async fn connect(bases: &[String]) -> Vec<Client> {

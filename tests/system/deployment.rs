@@ -6,6 +6,8 @@ use serde_json::Value;
 use testkit::contract::Client;
 use testkit::kafka::Kafka;
 use testkit::poll::eventually;
+use testkit::read_model::assert_model_equals_database;
+use testkit::redis_server::RedisServer;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::binaries::binary;
@@ -13,7 +15,7 @@ use crate::process::{Process, SOON, ready};
 use crate::program::{Program, folder};
 
 const COMMAND_SERVICES: usize = 2;
-const QUERY_SERVICES: usize = 3;
+const QUERY_SERVICES: usize = 2;
 const LISTENERS: usize = 2;
 
 /// Two of the large ones at once would only wait for each other's processor time.
@@ -40,6 +42,7 @@ pub(crate) struct Real {
     pub(crate) queries: Vec<Service>,
     pub(crate) listeners: Vec<Service>,
     pub(crate) kafka: Kafka,
+    redis: RedisServer,
     pub(crate) database: PathBuf,
     pub(crate) folder: PathBuf,
     lease_seconds: u32,
@@ -133,9 +136,12 @@ impl Deployment {
         }
     }
 
-    /// Waits until the writer has nothing more to do.
+    /// Waits until the writer has nothing more to do, and Redis holds what the database does.
     pub(crate) async fn quiet(&self) {
         quiet(&self.listeners()).await;
+        if let Parts::Real(real) = &self.parts {
+            assert_model_equals_database(&self.database, &real.redis.address(), SOON);
+        }
     }
 }
 
@@ -144,6 +150,7 @@ impl Real {
     pub(crate) async fn without_services(folder: &Path, database: &Path) -> Option<Self> {
         let alone = ONE_AT_A_TIME.lock().await;
         let kafka = Kafka::start()?;
+        let redis = RedisServer::start("a test with real parts", &[])?;
         std::fs::create_dir_all(database.parent().expect("a folder")).expect("made");
         let (commands, queries, listeners) = (Vec::new(), Vec::new(), Vec::new());
         let (folder, database) = (folder.to_owned(), database.to_owned());
@@ -152,6 +159,7 @@ impl Real {
             queries,
             listeners,
             kafka,
+            redis,
             database,
             folder,
             lease_seconds: 10,
@@ -168,7 +176,12 @@ impl Real {
 
     /// What every process is told: the one place for the addresses of what all services share.
     fn environment(&self) -> Vec<(&'static str, String)> {
-        vec![("KAFKA_BROKERS", self.kafka.address())]
+        let redis = self.redis.address();
+        vec![
+            ("KAFKA_BROKERS", self.kafka.address()),
+            ("REDIS_HOST", redis.host),
+            ("REDIS_PORT", redis.port.to_string()),
+        ]
     }
 
     /// Beside the environment, what those are told that see the database file.
@@ -191,9 +204,16 @@ impl Real {
         self.listeners.push(service);
     }
 
+    /// Beside the database file, with Redis before it.
     pub(crate) fn add_query(&mut self) {
         let settings = [self.database()];
         let service = self.start("query-service", "query", &[], &settings);
+        self.queries.push(service);
+    }
+
+    /// As on another host: it has Redis, and no file.
+    fn add_query_elsewhere(&mut self) {
+        let service = self.start("query-service", "query", &[], &[]);
         self.queries.push(service);
     }
 
@@ -208,6 +228,7 @@ impl Real {
         // One writes, the other stands by.
         (0..LISTENERS).for_each(|_| self.add_listener(&[]));
         (0..QUERY_SERVICES).for_each(|_| self.add_query());
+        self.add_query_elsewhere();
         (0..COMMAND_SERVICES).for_each(|_| self.add_command());
         self.ready().await;
     }
