@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::Stdio;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use testkit::poll::eventually;
@@ -81,7 +82,7 @@ async fn the_demo_catalogue_is_filled_once_with_a_running_trio_or_without() {
         seed(&["--command-port", &port, "seed", "--items", "30"]),
         "30 demo items: 10 created, 20 there already\n"
     );
-    let shop = Shop::between(&[program.command.clone()], &[program.query.clone()], Arc::default()).await;
+    let shop = Shop::between(from_ref(&program.command), from_ref(&program.query), Arc::default()).await;
     assert_eq!(shop.peek("/items?pageSize=1").await.json()["total"], 30);
     assert_eq!(shop.peek("/items/sku/DEMO-0007").await.json()["quantity"], 9);
     assert!(program.interrupt());
