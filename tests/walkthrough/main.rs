@@ -11,7 +11,8 @@
 //! - Lines are compared one by one, without white space at their ends and without empty lines at the end of a block.
 //!
 //! The page has the default ports. The test takes free ones, and exchanges them in the commands and back in the output.
-//! It is walked twice: with the embedded broker, as it says, and with `KAFKA_BROKERS` naming a real one.
+//! It is walked twice: as it says, with the embedded broker and without Redis; and with `KAFKA_BROKERS` and
+//! `REDIS_HOST` naming real ones. What is different then is `X-Cache` alone.
 
 mod matcher;
 mod page;
@@ -27,24 +28,31 @@ use page::{Kind, Step};
 use program::{Addresses, Program};
 use shell::Shell;
 use testkit::kafka::Kafka;
+use testkit::redis_server::RedisServer;
 
 const PAGE: &str = include_str!("../../docs/WALKTHROUGH.md");
+
+/// What is ours by default, and not ours here.
+struct Real {
+    kafka: Kafka,
+    redis: RedisServer,
+}
 
 /// The page, being walked through.
 struct Walk {
     folder: tempfile::TempDir,
     shell: Shell,
     program: Option<Program>,
-    kafka: Option<Kafka>,
+    real: Option<Real>,
     values: Values,
     has_kcat: bool,
 }
 
 impl Walk {
-    fn new(has_kcat: bool, kafka: Option<Kafka>) -> Self {
+    fn new(has_kcat: bool, real: Option<Real>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let shell = Shell::start(folder.path());
-        Self { folder, shell, program: None, kafka, values: Values::default(), has_kcat }
+        Self { folder, shell, program: None, real, values: Values::default(), has_kcat }
     }
 
     fn take(&mut self, step: &Step) -> Result<(), String> {
@@ -61,8 +69,12 @@ impl Walk {
     }
 
     fn start(&mut self) -> Vec<String> {
-        let brokers = self.kafka.as_ref().map(Kafka::address);
-        let program = Program::start(self.folder.path(), brokers.as_deref());
+        let environment = self.real.as_ref().map(|Real { kafka, redis }| {
+            let redis = redis.address();
+            let port = redis.port.to_string();
+            [("KAFKA_BROKERS", kafka.address()), ("REDIS_HOST", redis.host), ("REDIS_PORT", port)]
+        });
+        let program = Program::start(self.folder.path(), environment.as_ref().map_or(&[], |pairs| &pairs[..]));
         let printed = program.addresses.lines_for_page(&program.printed);
         self.program = Some(program);
         printed
@@ -97,6 +109,12 @@ fn has(tool: &str, version: &str) -> bool {
     run.is_ok_and(|status| status.success())
 }
 
+fn with_any_source(page: &str) -> String {
+    ["database", "memory"]
+        .iter()
+        .fold(page.to_owned(), |page, source| page.replace(&format!("x-cache: {source}"), "x-cache: <any source>"))
+}
+
 /// Nothing may be left out where `CI` is set.
 fn may_leave_out(missing: &[&str], is_ci: bool) -> Result<(), String> {
     if missing.is_empty() || !is_ci {
@@ -111,13 +129,14 @@ fn the_page_shows_what_the_program_does() {
 }
 
 #[test]
-fn the_page_shows_what_the_program_does_with_a_real_kafka() {
+fn the_page_shows_what_the_program_does_with_a_real_kafka_and_a_real_redis() {
+    let Some(redis) = RedisServer::start("the walkthrough with real parts", &[]) else { return };
     if let Some(kafka) = Kafka::start() {
-        walk(Some(kafka));
+        walk(Some(Real { kafka, redis }));
     }
 }
 
-fn walk(kafka: Option<Kafka>) {
+fn walk(real: Option<Real>) {
     let present = [("bash", has("bash", "--version")), ("curl", has("curl", "--version")), ("kcat", has("kcat", "-V"))];
     let missing: Vec<&str> = present.iter().filter(|(_, present)| !present).map(|(tool, _)| *tool).collect();
     may_leave_out(&missing, std::env::var_os("CI").is_some()).unwrap_or_else(|why| panic!("{why}"));
@@ -125,8 +144,10 @@ fn walk(kafka: Option<Kafka>) {
         report(&format!("the whole page is left out, for want of {}", missing.join(", ")));
         return;
     }
-    let steps = page::parse(PAGE).unwrap_or_else(|fault| panic!("docs/WALKTHROUGH.md: {fault}"));
-    let mut walk = Walk::new(missing.is_empty(), kafka);
+    // Redis is read first, but may be a moment behind.
+    let page = if real.is_some() { with_any_source(PAGE) } else { PAGE.to_owned() };
+    let steps = page::parse(&page).unwrap_or_else(|fault| panic!("docs/WALKTHROUGH.md: {fault}"));
+    let mut walk = Walk::new(missing.is_empty(), real);
     for step in &steps {
         if let Err(difference) = walk.take(step) {
             let mut message = format!("{}\n\n{}\n", step.place(), step.commands);

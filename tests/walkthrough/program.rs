@@ -52,15 +52,14 @@ impl Addresses {
 }
 
 impl Program {
-    /// Starts it in `folder`, with its default settings but for the ports, and waits until it is ready. Without `brokers`
-    /// it has a broker of its own.
-    pub(crate) fn start(folder: &Path, brokers: Option<&str>) -> Self {
+    /// Starts it in `folder`, with its default settings but for the ports and `environment`, and waits until it is ready.
+    pub(crate) fn start(folder: &Path, environment: &[(&str, String)]) -> Self {
         let log = std::fs::File::options().create(true).append(true).open(folder.join(LOG)).expect("a log file");
         let mut child = Command::new(env!("CARGO_BIN_EXE_inventory"))
             .current_dir(folder)
             .env_clear()
             .envs([("COMMAND_PORT", "0"), ("QUERY_PORT", "0"), ("LISTENER_PORT", "0")])
-            .envs(brokers.map(|brokers| ("KAFKA_BROKERS", brokers)))
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
