@@ -252,10 +252,7 @@ impl Projector {
     }
 
     fn enter(&mut self, phase: Phase) {
-        let (status, at) = (&self.parts.status, |sequence: u64| {
-            metrics::gauge!("inventory_projector_sequence")
-                .set(f64::from(u32::try_from(sequence % u64::from(u32::MAX)).unwrap_or(0)));
-        });
+        let status = &self.parts.status;
         match &phase {
             Phase::Unknown(_) => status.projected(Some(ReadModel::default())),
             Phase::Filling(fill) => {
@@ -263,7 +260,7 @@ impl Projector {
                 status.projected(Some(ReadModel::new(fill.generation, 0, false)));
             }
             Phase::Whole(model) => {
-                at(model.state.sequence);
+                metrics::gauge!("inventory_projector_sequence").set(as_gauge(model.state.sequence));
                 self.was_whole_in = Some(model.state.run.clone());
                 status.projected(Some(ReadModel::new(model.state.generation, model.state.sequence, true)));
             }
@@ -297,4 +294,9 @@ impl Projector {
     fn until_next_look(&self) -> Duration {
         self.looked.map_or(Duration::ZERO, |looked| LOOK_EVERY.saturating_sub(looked.elapsed()))
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; exact up to 2^53 entries")]
+fn as_gauge(sequence: u64) -> f64 {
+    sequence as f64
 }

@@ -14,12 +14,10 @@ use shared::read_model::{Announcement, State};
 use shared::token::LogId;
 use tokio::sync::Notify;
 
-use crate::following::{Applied, FollowError, Following};
+use crate::following::{Applied, FollowError, Following, SILENCE};
 use crate::query::logs::LogPosition;
 use crate::redis_model::{Miss, RedisModel};
 
-/// The projector says something each second at least.
-const SILENCE: Duration = Duration::from_secs(2);
 /// After an error.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The dependency's name on `/health/ready`.
@@ -33,8 +31,8 @@ pub(crate) struct Announcements {
     readiness: Readiness,
     /// A reader has met another generation of the model than the one that is followed.
     pub(crate) surprise: Arc<Notify>,
-    /// Since when the journal is ahead of the model.
-    behind: Option<Instant>,
+    /// When the journal was last seen ahead of the model, and where it was then, until the model has come so far.
+    behind: Option<(Instant, u64)>,
     /// Whether nothing was heard for a while.
     is_silent: bool,
 }
@@ -42,6 +40,8 @@ pub(crate) struct Announcements {
 enum Trouble {
     Fatal(FollowError),
     Passing(String),
+    /// Redis answers, but nothing is heard of it: perhaps only this subscription is deaf.
+    Deaf,
 }
 
 impl From<Miss> for Trouble {
@@ -69,8 +69,12 @@ impl Announcements {
                 Ok(never) => match never {},
                 Err(Trouble::Fatal(error)) => return error,
                 Err(Trouble::Passing(detail)) => detail,
+                Err(Trouble::Deaf) => continue,
             };
-            self.following.lost();
+            // What was heard less than two seconds ago is still believed.
+            if !self.following.is_current() {
+                self.following.lost();
+            }
             self.readiness.tell(REDIS, Condition::Down, format!("{}: {detail}", self.model.address()));
             tokio::time::sleep(PAUSE).await;
         }
@@ -80,14 +84,16 @@ impl Announcements {
         // Subscribed before the state is read: what is announced in between is heard.
         let mut messages = std::pin::pin!(self.model.subscribe().await?.into_on_message());
         self.synchronise().await?;
-        self.tell_whole();
+        if !self.is_silent {
+            self.tell_whole();
+        }
         let surprise = Arc::clone(&self.surprise);
         loop {
             tokio::select! {
                 message = tokio::time::timeout(SILENCE, messages.next()) => match message {
                     Ok(Some(message)) => self.hear(&message).await?,
                     Ok(None) => return Err(Trouble::Passing("the subscription has ended".to_owned())),
-                    Err(_) => self.bear_silence().await?,
+                    Err(_) => return self.bear_silence().await,
                 },
                 () = surprise.notified() => self.synchronise().await?,
             }
@@ -96,12 +102,12 @@ impl Announcements {
 
     /// The projector says nothing. What Redis has is what was applied last, as long as Redis answers; whether that is
     /// the present is not known.
-    async fn bear_silence(&mut self) -> Result<(), Trouble> {
+    async fn bear_silence(&mut self) -> Result<Infallible, Trouble> {
         self.synchronise().await?;
         self.is_silent = true;
         let detail = "the model is whole, but its projector is silent: answers are marked stale";
         self.readiness.tell(REDIS, Condition::Degraded, detail);
-        Ok(())
+        Err(Trouble::Deaf)
     }
 
     /// Takes over how far the model is.
@@ -159,9 +165,11 @@ impl Announcements {
     /// A Redis that takes no more writes still announces; its model falls behind.
     fn note_lag(&mut self, heard: &Announcement) {
         let was_behind = self.following.is_behind();
-        let since = (heard.journal > heard.sequence).then(|| self.behind.unwrap_or_else(Instant::now));
-        self.behind = since;
-        let is_behind = since.is_some_and(|since| since.elapsed() >= SILENCE);
+        // Reached, or never noted: under load the journal is always a little ahead.
+        if self.behind.is_none_or(|(_, journal)| heard.sequence >= journal) {
+            self.behind = (heard.journal > heard.sequence).then(|| (Instant::now(), heard.journal));
+        }
+        let is_behind = self.behind.is_some_and(|(since, _)| since.elapsed() >= SILENCE);
         self.following.set_behind(is_behind);
         if is_behind {
             let detail = "the model is behind the journal: answers are marked stale; see listener-service's readiness";
@@ -193,7 +201,8 @@ impl LogPosition {
 
     fn moved_to(mut self, heard: &Announcement) -> Self {
         if heard.log.as_ref().is_some_and(|log| self.is_current(log)) {
-            self.next_offset = self.next_offset.max(heard.next_offset);
+            // It can go back: an operator may have accepted a log that was made anew.
+            self.next_offset = heard.next_offset;
         }
         self
     }

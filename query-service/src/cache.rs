@@ -103,6 +103,11 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T: Send + Sync + 'static> Mem
         self.entries.entry(key).and_compute_with(decide).await;
     }
 
+    /// Whatever is kept of this key is out of date.
+    pub(crate) async fn forget(&self, key: &K) {
+        self.entries.invalidate(key).await;
+    }
+
     /// Looks and removes in one: another request may have put a newer value there since.
     async fn remove_unless(&self, key: &K, holds: &impl Fn(&Stamp) -> bool) {
         let outdated = |kept: &Arc<Loaded<T>>| !holds(&kept.stamp);

@@ -4,7 +4,7 @@ use serde::Serialize;
 use shared::clock::Timestamp;
 use shared::etag::ETag;
 use shared::id::ItemId;
-use shared::read_model::{StoredItem, StoredLevel};
+use shared::read_model::StoredItem;
 use shared::text::StoreId;
 use utoipa::ToSchema;
 
@@ -72,9 +72,7 @@ pub(crate) struct LevelView {
 impl ItemView {
     /// The item as clients see it, and its tag.
     pub(crate) fn of(item: &StoredItem) -> (Self, ETag) {
-        let sum = |part: fn(&StoredLevel) -> i64| item.levels.iter().map(part).sum::<i64>();
-        let (quantity, reserved) = (sum(|level| level.quantity), sum(|level| level.reserved));
-        let updated_at = item.levels.iter().map(|level| level.updated_at).fold(item.updated_at, Timestamp::max);
+        let (quantity, reserved) = (item.quantity(), item.reserved());
         let view = Self {
             id: item.id,
             sku: item.sku.clone(),
@@ -85,7 +83,7 @@ impl ItemView {
             available: quantity - reserved,
             version: item.version,
             created_at: item.created_at,
-            updated_at,
+            updated_at: item.touched_at(),
         };
         let stock = item.levels.iter().map(|level| level.version).sum();
         (view, ETag::Item { version: item.version, stock })

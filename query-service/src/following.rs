@@ -13,7 +13,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use shared::read_model::Announcement;
+use shared::read_model::{Announcement, HEARTBEAT_MILLIS};
 use shared::token::ConsistencyToken;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -26,7 +26,7 @@ use waiters::Waiters;
 /// A follower that has not completed a look for this long may have missed anything: memory is not believed then.
 const LOOK_BELIEVED_FOR: Duration = Duration::from_millis(500);
 /// As long may announcements be silent, of which there is one each second at least.
-const SILENCE_BELIEVED_FOR: Duration = Duration::from_secs(2);
+pub(crate) const SILENCE: Duration = Duration::from_millis(2 * HEARTBEAT_MILLIS);
 /// How often the sequence is noted, to know later how far it was a second ago.
 const NOTE_EVERY: Duration = Duration::from_millis(100);
 /// How old a list may be.
@@ -85,7 +85,7 @@ impl Following {
 
     /// Of announcements; has followed nothing yet.
     pub(crate) fn of_announcements() -> Self {
-        Self::believed_for(SILENCE_BELIEVED_FOR)
+        Self::believed_for(SILENCE)
     }
 
     fn believed_for(believed_for: Duration) -> Self {

@@ -9,8 +9,6 @@ mod outcomes;
 mod pages;
 pub(crate) mod watch;
 
-pub(crate) use outcomes::Absence;
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -11,10 +11,13 @@ use serde::de::DeserializeOwned;
 use shared::id::{CommandId, ItemId};
 use shared::read_model::{ITEMS, STATE, SUPERSEDED, State, StoredItem, StoredOutcome, outcome_key};
 use shared::settings::RedisAddress;
+use tokio::sync::Semaphore;
 
 use crate::source::Stamp;
 use link::{Answer, Link};
 pub(crate) use lists::Page;
+
+const SCRIPTS_AT_ONCE: usize = 4;
 
 /// What a key or a field holds, if it is there.
 type Text = Option<Vec<u8>>;
@@ -28,6 +31,8 @@ pub(crate) enum Miss {
     NotWhole,
     #[error("the read model in Redis is behind")]
     Behind,
+    #[error("too many lists are being read from Redis")]
+    Busy,
 }
 
 /// What was found, and which state of the model it is of.
@@ -42,12 +47,14 @@ pub(crate) struct Found<T> {
 #[derive(Debug)]
 pub(crate) struct RedisModel {
     link: Link,
+    /// Scripts hold up every reader of Redis: few at once, so that their queue there stays short.
+    turns: Semaphore,
 }
 
 impl RedisModel {
     /// Connects to nothing yet.
     pub(crate) fn new(address: RedisAddress, is_only_source: bool) -> RedisResult<Self> {
-        Link::new(address, is_only_source).map(|link| Self { link })
+        Link::new(address, is_only_source).map(|link| Self { link, turns: Semaphore::new(SCRIPTS_AT_ONCE) })
     }
 
     /// Where it is.

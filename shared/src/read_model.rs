@@ -21,15 +21,14 @@ pub const SUPERSEDED: &str = "superseded";
 /// Field of [`ITEMS`] in place of the other two while the model is being filled: the new generation, the lease, and how
 /// many calls it took so far, with blanks between.
 pub const FILLING: &str = "filling";
-/// How many fields of [`ITEMS`] are no items while the model is whole.
-pub const FIELDS_BESIDE_ITEMS: u64 = 2;
 /// Hash: SKU → id, name and search terms of the item, one a line ([`row`]).
 pub const ROWS: &str = "inventory:rows";
 /// Sorted set, all scores 0: `term\nSKU` for each term of each item, and [`SENTINEL`].
 pub const TERMS: &str = "inventory:terms";
 /// Sorted set, all scores 0: `beginning\nSKU\nindex`, the beginning that a term of an item shares with the item's next
-/// one in order, unless it is empty; the index is the term's, from 0; and [`SENTINEL`]. With it the items that have terms with a prefix can be counted:
-/// those in [`TERMS`] less those in here, for an item with n such terms is n times there and n-1 times here.
+/// one in order, unless it is empty; the index is the term's, from 0; and [`SENTINEL`]. With it the items that have terms
+/// with a prefix can be counted: those in [`TERMS`] less those in here, for an item with n such terms is n times there and
+/// n-1 times here.
 pub const SHARED_BEGINNINGS: &str = "inventory:terms:shared";
 /// A member that is written only when a sorted set is begun: one that was evicted, and written to since, has none. It
 /// comes before all others.
@@ -160,6 +159,23 @@ pub struct StoredItem {
     pub levels: Vec<StoredLevel>,
     /// The journal sequence as of which this is the item; not below that of its last fact.
     pub as_of: u64,
+}
+
+impl StoredItem {
+    /// Units on hand in all stores, reserved ones included.
+    pub fn quantity(&self) -> i64 {
+        self.levels.iter().map(|level| level.quantity).sum()
+    }
+
+    /// Units held back from sale in all stores.
+    pub fn reserved(&self) -> i64 {
+        self.levels.iter().map(|level| level.reserved).sum()
+    }
+
+    /// When the catalogue data or any level changed last.
+    pub fn touched_at(&self) -> Timestamp {
+        self.levels.iter().map(|level| level.updated_at).fold(self.updated_at, Timestamp::max)
+    }
 }
 
 /// The stock of an item at a store.

@@ -71,7 +71,10 @@ async fn a_redis_that_was_killed_and_comes_back_empty_is_filled_again_without_a_
     let Some(mut world) = World::start("faults: killed").await else { return };
     let (beside, alone) = (Watch::begin(&world, &world.beside).await, Watch::begin(&world, &world.alone).await);
     write_and_read(&world, 20).await;
+    crate::world::get(&world.alone, STOCK).await;
     world.redis.kill();
+    let in_memory = world.alone.get(STOCK).await;
+    assert_eq!((in_memory.status, x_cache(&in_memory)), (200, "memory"), "for two seconds nothing can be older");
     write_and_read(&world, 50).await;
     assert_eq!(world.beside.get("/health/ready").await.json()["status"], "degraded");
     eventually(SOON, async || world.alone.get("/health/ready").await.status == 503).await;

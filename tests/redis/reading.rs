@@ -1,6 +1,7 @@
 //! What a query-service answers from Redis is what it answers from the database.
 
 use serde_json::json;
+use shared::token::{ConsistencyToken, LogId};
 use testkit::contract::Client;
 use testkit::poll::eventually;
 
@@ -79,7 +80,11 @@ async fn what_redis_alone_cannot_tell_is_source_unavailable_and_never_pending_or
     eventually(SOON, async || world.alone.get(&path).await.json()["status"] == "applied").await;
     // As after an hour.
     world.redis.command::<u32>(&["DEL", &format!("inventory:outcome:{command}")]);
-    for path in [&path, &format!("/api/v1/commands/{command}")] {
+    let log = world.listener.get("/monitoring/stats").await.json()["log"].as_str().unwrap().to_owned();
+    // Of a write that is still to come, and has nothing to do with this command.
+    let ahead = ConsistencyToken { log: LogId::cluster(&log), offset: 1_000_000 };
+    let with_another = format!("/api/v1/commands/{command}?token={ahead}");
+    for path in [&path, &format!("/api/v1/commands/{command}"), &with_another] {
         let answer = world.alone.get(path).await;
         assert_eq!((answer.status, &answer.json()["code"]), (503, &json!("SOURCE_UNAVAILABLE")), "{}", answer.text());
         assert_eq!(world.beside.get(path).await.json()["status"], "applied", "the file has it");

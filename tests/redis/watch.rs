@@ -43,7 +43,7 @@ impl Watch {
     /// Makes the item and begins to read it.
     pub(crate) async fn begin(world: &World, client: &Client) -> Self {
         if client.get(PATH).await.status == 404 {
-            let created = world.create(SKU, "Watched", 1).await;
+            let created = world.create(SKU, "Watched by many readers", 1).await;
             world.settled(&created).await;
         }
         Self::begin_again(client)
@@ -88,6 +88,8 @@ async fn read(client: Client, stop: Arc<AtomicBool>) -> Seen {
             }
             other => panic!("{other}: {}", answer.text()),
         }
+        let list = client.get("/api/v1/inventory/items").await;
+        assert!(list.status == 503 || list.json()["total"] == 1, "{} {}", list.status, list.text());
         // Readers with nothing to do but read would take the machine for themselves.
         tokio::time::sleep(Duration::from_millis(2)).await;
     }

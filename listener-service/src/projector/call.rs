@@ -19,14 +19,13 @@ pub(super) struct Item {
 
 impl Item {
     pub(super) fn of(item: &StoredItem) -> Self {
-        let updated_at = item.levels.iter().map(|level| level.updated_at).fold(item.updated_at, Timestamp::max);
         Self {
             id: item.id.to_string(),
             document: json(item),
             sku: item.sku.clone(),
             row: row(item.id, &item.name, &search::terms(&item.sku, &item.name)),
-            available: item.levels.iter().map(|level| level.quantity - level.reserved).sum(),
-            updated_at: updated_at.millis(),
+            available: item.quantity() - item.reserved(),
+            updated_at: item.touched_at().millis(),
         }
     }
 
@@ -55,11 +54,11 @@ pub(super) struct Batch<'a> {
     pub(super) outcomes: Vec<(CommandId, String, i64)>,
 }
 
-/// Those that are not too old to be kept.
+/// Those that are not too old to be kept. `now` is when the journal's last entry was made: the writer's clock may be far
+/// from the wall clock.
 pub(super) fn lasting(outcomes: &[(CommandId, StoredOutcome)], now: Timestamp) -> Vec<(CommandId, String, i64)> {
     let seconds = i64::try_from(OUTCOME_SECONDS).expect("an hour");
     let lasting = outcomes.iter().filter_map(|(command, outcome)| {
-        // The writer's clock may be ahead of the wall clock.
         let age = (now.millis() - outcome.applied_at.millis()).max(0) / 1000;
         (age < seconds).then(|| (*command, json(outcome), seconds - age))
     });

@@ -81,7 +81,11 @@ impl Fill {
             tip,
             log: self.position.log.clone(),
             next_offset: self.position.next_offset,
-            outcomes_since: if sequence == 0 { Timestamp::from_millis(0) } else { occurred_at.plus_millis(1) },
+            outcomes_since: if sequence == 0 {
+                Timestamp::from_millis(0)
+            } else {
+                occurred_at.max(Timestamp::wall_clock()).plus_millis(1)
+            },
         };
         Model::new(state, self.mark.occurred_at, evicted)
     }

@@ -56,6 +56,8 @@ pub(super) struct Changes {
     pub(super) deleted: Vec<(ItemId, String)>,
     /// Outcomes that are final with them.
     pub(super) outcomes: Vec<(CommandId, StoredOutcome)>,
+    /// Where the request stands of the first entry that is not among them; none if all are.
+    pub(super) next: Option<(LogId, i64)>,
 }
 
 /// Some outcomes, found from the journal's end towards its beginning.
@@ -136,7 +138,16 @@ impl<'a> Snapshot<'a> {
             }
         }
         let outcomes = self.outcomes(commands, end.sequence)?;
-        Ok(Changes { end, items: items.into_iter().collect(), live, deleted, outcomes })
+        let next = self.origin(end.sequence + 1)?;
+        Ok(Changes { end, items: items.into_iter().collect(), live, deleted, outcomes, next })
+    }
+
+    /// The log and the offset of the request that caused this entry, if there is one.
+    fn origin(&self, sequence: u64) -> rusqlite::Result<Option<(LogId, i64)>> {
+        self.0
+            .prepare_cached("SELECT log_id, log_offset FROM journal JOIN logs USING (log) WHERE sequence = ?1")?
+            .query_row([sequence], |row| Ok((LogId::cluster(&row.get::<_, String>(0)?), row.get(1)?)))
+            .optional()
     }
 
     /// The next live items in the order of their ids.

@@ -51,7 +51,8 @@ impl Model {
 
     /// Any outcome up to here may be gone.
     fn doubt_outcomes(&mut self) {
-        self.state.outcomes_since = self.occurred_at.plus_millis(1);
+        // The writer's clock may be behind the one that ids of commands are made by.
+        self.state.outcomes_since = self.occurred_at.max(Timestamp::wall_clock()).plus_millis(1);
         // To bring back what does not fit would drive out more.
         self.earlier = None;
     }
@@ -59,10 +60,15 @@ impl Model {
     fn followed_by(&self, changes: &Changes, position: &Position) -> Self {
         let Mark { sequence, tip, occurred_at } = changes.end.clone();
         let mut state = State { sequence, tip, ..self.state.clone() };
-        // A token must not be satisfied before its facts are here.
-        if sequence == position.last {
+        // A token must not be satisfied before its facts are here: in the middle of the journal, those of the requests
+        // before that of the next entry are.
+        let reached = match &changes.next {
+            None => Some(position.next_offset),
+            Some((log, offset)) => Some(*offset).filter(|_| position.log.as_ref() == Some(log)),
+        };
+        if let Some(next_offset) = reached {
             state.log.clone_from(&position.log);
-            state.next_offset = position.next_offset;
+            state.next_offset = next_offset;
         }
         Self { text: json(&state), state, occurred_at, ..self.clone() }
     }
@@ -130,7 +136,8 @@ impl Projector {
         let (_, position) = self.snapshot()?;
         let link = self.link.as_mut().expect("connected at the beginning of the step");
         let evicted = link.evicted()?;
-        if evicted > model.evicted {
+        // Less than before: somebody has reset the statistics, and there may have been more.
+        if evicted != model.evicted {
             model.evicted = evicted;
             model.doubt_outcomes();
             self.warn_of_evictions();
@@ -174,7 +181,7 @@ impl Projector {
             announcement: &told,
             live: changes.map(|changes| changes.live.iter().map(Item::of).collect()).unwrap_or_default(),
             deleted: changes.map(|changes| changes.deleted.as_slice()).unwrap_or_default(),
-            outcomes: changes.map(|changes| lasting(&changes.outcomes, Timestamp::wall_clock())).unwrap_or_default(),
+            outcomes: changes.map(|changes| lasting(&changes.outcomes, next.occurred_at)).unwrap_or_default(),
         };
         Ok(self.call(Phase::Whole(next), |link| link.apply(&batch))?.is_some())
     }
@@ -183,7 +190,7 @@ impl Projector {
     fn bring_earlier_outcomes(&mut self, position: &Position) -> Result<bool, Fault> {
         let Phase::Whole(model) = self.phase.clone() else { return Ok(false) };
         let Some(through) = model.earlier.filter(|_| !self.parts.shutdown.has_begun()) else { return Ok(false) };
-        let now = Timestamp::wall_clock();
+        let now = model.occurred_at;
         let oldest = now.plus_millis(-i64::try_from(OUTCOME_SECONDS * 1000).expect("an hour"));
         let (snapshot, _) = self.snapshot()?;
         let found = snapshot.earlier_outcomes(through, oldest)?;

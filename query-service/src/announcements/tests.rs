@@ -140,6 +140,25 @@ async fn a_repeated_announcement_and_one_from_before_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_position_that_goes_back_is_followed_for_an_operator_can_accept_a_log_made_anew() {
+    let Some(stage) = Stage::at("announcements: a log made anew", 5).await else { return };
+    let position = async || stage.following.subscribe().borrow().logs[1].next_offset;
+    stage.heartbeat(5, 5);
+    eventually(SOON, async || position().await == 7).await;
+    stage.say(&Announcement {
+        generation: stage.generation,
+        previous: 5,
+        sequence: 5,
+        log: Some(LogId::cluster("log")),
+        next_offset: 0,
+        journal: 5,
+        items: Vec::new(),
+        commands: Vec::new(),
+    });
+    eventually(SOON, async || position().await == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn memory_is_not_believed_after_two_seconds_of_silence_and_is_again_with_the_next_word() {
     let Some(stage) = Stage::at("announcements: silence", 5).await else { return };
     stage.heartbeat(5, 5);

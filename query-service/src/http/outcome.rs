@@ -21,7 +21,7 @@ use super::asked::{self, Segment};
 use super::docs::OutcomeProblems;
 use super::{Api, answer};
 use crate::cache::entry::written;
-use crate::model::{Absence, Found};
+use crate::model::{Found, ReadError};
 
 const LONGEST_WAIT_MS: u64 = 30_000;
 
@@ -90,7 +90,12 @@ pub(super) async fn outcome(
     let (tokens, mut parameters) = asked::tokens_and_parameters(&headers, query.as_deref())?;
     let wait = parameters.optional("waitMs", whole(0, LONGEST_WAIT_MS)).unwrap_or(0);
     parameters.finish()?;
-    let deadline = Instant::now() + Duration::from_millis(wait);
+    let mut wait = Duration::from_millis(wait);
+    if !tokens.is_empty() && !api.model.can_tell_absence(command) {
+        // By then the write that the token names is there, if it is this command's.
+        wait = wait.max(api.read_wait);
+    }
+    let deadline = Instant::now() + wait;
     let view = api.outcome(command, &tokens, deadline).await?;
     Ok(answer::plain(view.map(|view| written(&view))))
 }
@@ -110,18 +115,17 @@ impl Api {
             let mut applied = following.subscribe();
             // Before the look: what is not there although its position has passed will not come.
             let has_passed = !tokens.is_empty() && applied.borrow_and_update().satisfies(tokens);
-            let is_ahead = !tokens.is_empty() && !has_passed;
-            let is_past = self.is_past_retention(command);
-            let absence = if is_ahead || is_past { Absence::Explained } else { Absence::Unexplained };
-            if let Some(outcome) = self.model.outcome(command, absence).await? {
-                return Ok(outcome.map(|outcome| OutcomeView::of(command, outcome)));
-            }
             let without = |status| Ok(self.model.as_told(OutcomeView::without(command, status)));
-            if has_passed || is_past {
-                return without(OutcomeStatus::Unknown);
-            }
+            // Without the database an absence may mean anything; it is told if nothing comes until the time is up.
+            let untold = match self.model.outcome(command).await {
+                Ok(Some(outcome)) => return Ok(outcome.map(|outcome| OutcomeView::of(command, outcome))),
+                Ok(None) if has_passed || self.is_past_retention(command) => return without(OutcomeStatus::Unknown),
+                Ok(None) => None,
+                Err(error @ ReadError::NeedsDatabase(_)) if !has_passed => Some(error),
+                Err(error) => return Err(error.into()),
+            };
             let Some(woken) = woken.filter(|_| Instant::now() < deadline && !self.shutdown.has_begun()) else {
-                return without(OutcomeStatus::Pending);
+                return untold.map_or_else(|| without(OutcomeStatus::Pending), |error| Err(error.into()));
             };
             // Each way out leads to one more look, the last one at the deadline.
             tokio::select! {

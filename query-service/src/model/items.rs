@@ -108,6 +108,10 @@ impl ReadModel {
             };
             if ids.iter().zip(as_of.clone()).all(is_present) {
                 ids.iter().zip(as_of).for_each(|(id, as_of)| self.following.floors.raise(*id, as_of));
+                // The state can be older than the moment in which an item was found to be gone.
+                for (id, _) in ids.iter().zip(&found.value).filter(|(_, item)| item.is_none()) {
+                    self.items.forget(id).await;
+                }
                 let entries = found.value.iter().map(|item| {
                     item.as_ref().map(|item| Arc::new(Loaded { stamp: of(item.as_of), value: Entry::of(item) }))
                 });

@@ -13,22 +13,10 @@ use crate::redis_model::Miss;
 /// How much the clocks of two hosts may differ.
 const CLOCK_SKEW: Duration = Duration::from_mins(1);
 
-/// What it means if there is no outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Absence {
-    /// The caller knows why: the command has not been applied yet, or too long ago.
-    Explained,
-    /// It has to be sure that there is none.
-    Unexplained,
-}
-
 impl ReadModel {
-    /// The final outcome of a command; `None` if there is none.
-    pub(crate) async fn outcome(
-        &self,
-        command: CommandId,
-        absence: Absence,
-    ) -> Result<Option<Found<StoredOutcome>>, ReadError> {
+    /// The final outcome of a command; `None` if there is none. Without the database that can be told only of a command
+    /// whose outcome Redis would still have.
+    pub(crate) async fn outcome(&self, command: CommandId) -> Result<Option<Found<StoredOutcome>>, ReadError> {
         let in_redis = self.outcome_in_redis(command).await;
         if let Ok((_, Some(outcome))) = in_redis {
             self.following.tell(outcome.sequence);
@@ -36,7 +24,7 @@ impl ReadModel {
         }
         if self.database.is_none() {
             let (state, _) = in_redis.map_err(|miss| ReadError::Unavailable(miss.into()))?;
-            return if absence == Absence::Explained || would_be_there(command, &state) {
+            return if would_be_there(command, &state) {
                 Ok(None)
             } else {
                 Err(ReadError::NeedsDatabase("the outcome may be older than an hour, and Redis keeps it for so long"))
@@ -48,6 +36,11 @@ impl ReadModel {
             self.following.tell(outcome.sequence);
         }
         Ok(outcome.map(|value| Found { value, origin: Origin::Database, is_stale: false }))
+    }
+
+    /// Whether an outcome that is not found can be told from one that is kept no longer.
+    pub(crate) fn can_tell_absence(&self, command: CommandId) -> bool {
+        self.database.is_some() || command.made_at().is_some()
     }
 
     async fn outcome_in_redis(&self, command: CommandId) -> Result<(State, Option<StoredOutcome>), Miss> {

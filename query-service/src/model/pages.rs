@@ -20,19 +20,21 @@ use crate::source::{Loaded, SourceError, Stamp};
 impl ReadModel {
     /// One page; `must_be_new` if the client has waited for a write.
     pub(crate) async fn page(&self, request: &ListRequest, must_be_new: bool) -> Result<Found<Bytes>, ReadError> {
-        if let Ok(Some(page)) = self.page_in_redis(request, must_be_new).await {
-            return Ok(self.in_redis(page));
-        }
+        let miss = match self.page_in_redis(request, must_be_new).await {
+            Ok(Some(page)) => return Ok(self.in_redis(page)),
+            Ok(None) => None,
+            Err(miss) => Some(miss),
+        };
         let now = Instant::now();
         let oldest = if must_be_new { now } else { now.checked_sub(LIST_AGE).unwrap_or(now) };
         let holds = |stamp: &Stamp| stamp.began >= oldest && stamp.sequence >= self.following.told();
         if let Some(kept) = self.pages.kept(request).await.filter(|kept| holds(&kept.stamp)) {
             return Ok(Found::in_memory(kept.value.clone()));
         }
-        let loaded = if self.database.is_some() {
-            self.pages.load(request, || self.load_page(request.clone()), holds).await
-        } else {
-            self.pages.load(request, || self.walk(request, must_be_new), holds).await
+        let loaded = match miss {
+            _ if self.database.is_some() => self.pages.load(request, || self.load_page(request.clone()), holds).await,
+            None => self.pages.load(request, || self.walk(request, must_be_new), holds).await,
+            Some(miss) => return Err(ReadError::Unavailable(miss.into())),
         };
         match loaded {
             Ok(loaded) if self.database.is_some() => Ok(Found::in_database(loaded.value.clone())),
@@ -75,6 +77,9 @@ impl ReadModel {
         }
         let stamp = found.stamp();
         let page = found.value;
+        for item in &page.items {
+            self.following.floors.raise(item.id, item.as_of);
+        }
         let view = PageView::of(&page.items, request.page, request.page_size, page.total);
         Ok(Loaded { stamp, value: written(&view) })
     }

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use redis::{Script, Value};
 use shared::read_model::{ITEMS, Order, ROWS, SEPARATOR, SHARED_BEGINNINGS, StoredItem, TERMS};
@@ -18,6 +19,9 @@ const FEW_TERMS: usize = 1000;
 const STRETCH: usize = 1000;
 /// How often a walk begins again because the model has changed under way.
 const WALKS: usize = 4;
+
+/// The longest that a script waits for its turn.
+const TURN_WAIT: Duration = Duration::from_millis(200);
 
 static PAGE: LazyLock<Script> =
     LazyLock::new(|| Script::new(concat!(include_str!("common.lua"), include_str!("page.lua"))));
@@ -157,6 +161,8 @@ impl RedisModel {
     }
 
     async fn run<T: redis::FromRedisValue>(&self, invocation: &redis::ScriptInvocation<'_>) -> Result<Answer<T>, Miss> {
+        let turn = tokio::time::timeout(TURN_WAIT, self.turns.acquire()).await.map_err(|_| Miss::Busy)?;
+        let _turn = turn.expect("the semaphore is never closed");
         let call = |mut connection| async move { invocation.invoke_async::<Value>(&mut connection).await };
         let answer = self.link.call(call).await?;
         let value = redis::from_redis_value(answer.value).map_err(|error| {
