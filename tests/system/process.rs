@@ -99,7 +99,10 @@ impl Process {
 
     /// Waits until it has ended, and gives its exit code.
     pub(crate) fn ended(&mut self) -> Option<i32> {
-        eventually_blocking(SOON, || self.child.try_wait().expect("ours")).code()
+        eventually_blocking(4 * SOON, || {
+            self.child.try_wait().expect("ours").ok_or_else(|| format!("{} still runs: {}", self.name, self.log()))
+        })
+        .code()
     }
 
     /// Whether it has not ended.
