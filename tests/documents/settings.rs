@@ -9,10 +9,14 @@ use crate::markdown::{rows, section};
 const PAGE: &str = include_str!("../../docs/OPERATIONS.md");
 const EXAMPLE: &str = include_str!("../../.env.example");
 
-/// Flag, variable and default of each; `–` for what it does not have.
+/// Those of the all-in-one program.
 fn settings() -> Vec<[String; 3]> {
+    settings_of(&Program::command())
+}
+
+/// Flag, variable and default of each; `–` for what it does not have.
+fn settings_of(command: &clap::Command) -> Vec<[String; 3]> {
     let none = || "–".to_owned();
-    let command = Program::command();
     let arguments =
         command.get_arguments().filter(|argument| !["help", "version"].contains(&argument.get_id().as_str()));
     arguments
@@ -32,6 +36,22 @@ fn every_setting_is_there_with_its_default() {
         .map(|cells| [cells[0].clone(), cells[1].clone(), cells[2].clone()])
         .collect();
     assert_same("docs/OPERATIONS.md, Settings", &page, &settings());
+}
+
+#[test]
+fn a_service_alone_has_no_other_settings() {
+    let all = settings();
+    for command in [
+        command_service::Program::command(),
+        query_service::Program::command(),
+        listener_service::config::Program::command(),
+    ] {
+        for setting in settings_of(&command) {
+            // Without it query-service reads from Redis, so there it has no default.
+            let is_known = all.contains(&setting) || setting[1..] == ["SQLITE_PATH", "–"];
+            assert!(is_known, "{}: {setting:?}", command.get_name());
+        }
+    }
 }
 
 #[test]
