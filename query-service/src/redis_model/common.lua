@@ -20,6 +20,21 @@ local function sku_of(member, separator)
   return string.sub(member, string.find(member, separator, 1, true) + 1)
 end
 
+-- The members of the order with these ranks, and their SKUs.
+local function members_between(first, last, separator, reversed)
+  local members
+  if reversed == 'REV' then
+    members = redis.call('ZRANGE', KEYS[3], first, last, 'REV')
+  else
+    members = redis.call('ZRANGE', KEYS[3], first, last)
+  end
+  local skus = {}
+  for index, member in ipairs(members) do
+    skus[index] = sku_of(member, separator)
+  end
+  return members, skus
+end
+
 local function rows_of(skus)
   if #skus == 0 then
     return {}

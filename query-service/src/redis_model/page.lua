@@ -4,14 +4,5 @@ if not present then
   return {false, 0, {}}
 end
 local first, last = tonumber(ARGV[3]), tonumber(ARGV[3]) + tonumber(ARGV[4]) - 1
-local members
-if ARGV[2] == 'REV' then
-  members = redis.call('ZRANGE', KEYS[3], first, last, 'REV')
-else
-  members = redis.call('ZRANGE', KEYS[3], first, last)
-end
-local skus = {}
-for index, member in ipairs(members) do
-  skus[index] = sku_of(member, ARGV[1])
-end
+local _, skus = members_between(first, last, ARGV[1], ARGV[2])
 return {present, total, documents_of(rows_of(skus))}

@@ -6,27 +6,18 @@ local present = state()
 if not present or redis.call('EXISTS', KEYS[4], KEYS[5]) ~= 2 then
   return {false, 0, {}, 0, ''}
 end
-local prefix, after, is_reversed = ARGV[5], ARGV[7], ARGV[2] == 'REV'
+local prefix, after = ARGV[5], ARGV[7]
 local _, total = count(prefix)
 local first = 0
 if after ~= '' then
-  local rank = redis.call(is_reversed and 'ZREVRANK' or 'ZRANK', KEYS[3], after)
+  local rank = redis.call(ARGV[2] == 'REV' and 'ZREVRANK' or 'ZRANK', KEYS[3], after)
   if not rank then
     return {present, total, {}, 0, false}
   end
   first = rank + 1
 end
 local last = first + tonumber(ARGV[6]) - 1
-local members
-if is_reversed then
-  members = redis.call('ZRANGE', KEYS[3], first, last, 'REV')
-else
-  members = redis.call('ZRANGE', KEYS[3], first, last)
-end
-local skus = {}
-for index, member in ipairs(members) do
-  skus[index] = sku_of(member, ARGV[1])
-end
+local members, skus = members_between(first, last, ARGV[1], ARGV[2])
 local pass, limit = tonumber(ARGV[3]), tonumber(ARGV[4])
 local passed, page, reached = 0, {}, ''
 for index, row in ipairs(rows_of(skus)) do
