@@ -31,7 +31,7 @@ ENV HOST=0.0.0.0
 FROM service AS command-service
 COPY --from=build /out/command-service /usr/local/bin/
 EXPOSE 8080
-HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["healthy", "8080"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s CMD ["healthy", "8080"]
 ENTRYPOINT ["command-service"]
 
 FROM service AS listener-service
@@ -39,11 +39,11 @@ COPY --from=build /out/listener-service /usr/local/bin/
 VOLUME /data
 ENV SQLITE_PATH=/data/inventory.db
 EXPOSE 8082
-HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["healthy", "8082"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s CMD ["healthy", "8082"]
 ENTRYPOINT ["listener-service"]
 
 FROM service AS query-service
 COPY --from=build /out/query-service /usr/local/bin/
 EXPOSE 8081
-HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["healthy", "8081"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s CMD ["healthy", "8081"]
 ENTRYPOINT ["query-service"]

@@ -202,7 +202,7 @@ make_topics() {
 creating=()
 create() {
     if [ -d "$data/log/$1-0" ]; then return; fi
-    tool org.apache.kafka.tools.TopicCommand --bootstrap-server "$host:$port" --create --if-not-exists \
+    tool org.apache.kafka.tools.TopicCommand --bootstrap-server "$host:$(server_port)" --create --if-not-exists \
         --topic "$1" --partitions "$2" --replication-factor 1 "${@:3}" >/dev/null &
     creating+=($!)
 }
@@ -212,6 +212,9 @@ start() {
     (
         lock "$data/start.lock"
         if runs; then
+            # An earlier start may have been cut off before the topics.
+            need_java
+            make_topics
             say "Kafka runs already on $host:$(server_port): process $(server_pid), data in $data"
         else
             start_server

@@ -50,7 +50,11 @@ impl Consumer {
         let told = Arc::clone(&signals);
         let thread = std::thread::Builder::new().name("consumer".to_owned()).spawn(in_current_span(move || {
             let looked = Instant::now();
-            Consuming { reader, log, intake, signals: told, held: VecDeque::new(), looked, certain: true }.run()
+            let mut consuming =
+                Consuming { reader, log, intake, signals: told, held: VecDeque::new(), looked, certain: true };
+            let ended = consuming.run();
+            close_apart(consuming.reader);
+            ended
         }))?;
         Ok(Self { signals, thread: Some(thread) })
     }
@@ -69,6 +73,15 @@ impl Consumer {
             Ok(Ok(())) => "the consumer stopped".to_owned(),
             Err(_) => "the consumer panicked".to_owned(),
         })
+    }
+}
+
+/// Closing waits for commits under way, and those can wait for a coordinator that is not there, most of a minute. There is
+/// no group to leave, so nobody has to wait for that: what is cut off by the end of the process is not missed.
+fn close_apart(reader: LogReader) {
+    let closing = std::thread::Builder::new().name("closing".to_owned()).spawn(move || drop(reader));
+    if let Err(error) = closing {
+        tracing::debug!(%error, "the consumer was closed in place");
     }
 }
 
@@ -103,7 +116,7 @@ struct Consuming {
 }
 
 impl Consuming {
-    fn run(mut self) -> Result<(), String> {
+    fn run(&mut self) -> Result<(), String> {
         while !self.is_stopped() {
             let committed = self.signals.committed.swap(-1, Ordering::AcqRel);
             if committed >= 0 {
@@ -143,7 +156,11 @@ impl Consuming {
             }
             Polled::OutOfRange(reason) => {
                 // Which log it is, and what it holds, says more than that the offset is not there.
-                self.ask()?;
+                self.certain = false;
+                while !self.certain && !self.is_stopped() {
+                    self.ask()?;
+                    std::thread::sleep(POLL);
+                }
                 return Err(format!("{reason}: see docs/OPERATIONS.md#position-outside-the-log"));
             }
             Polled::Fatal(reason) => return Err(format!("the consumer cannot go on: {reason}")),

@@ -185,6 +185,7 @@ impl Supervisor {
             .identity(BROKER_TIMEOUT)?
             .ok_or_else(|| Unattached::Broker("the cluster has not told its id".to_owned()))?;
         let bounds = reader.bounds(BROKER_TIMEOUT)?;
+        keep(connection, lease)?;
         let mut log = logs::adopt(connection, &id, accepted, Timestamp::wall_clock())?;
         logs::within(connection, &mut log, bounds, accepted)?;
         reader.assign(log.next_offset.map_or(Start::Beginning, Start::At))?;

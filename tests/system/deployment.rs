@@ -26,6 +26,8 @@ pub(crate) struct Deployment {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) database: PathBuf,
     pub(crate) parts: Parts,
+    /// Of one with real parts, these have it.
+    _alone: Option<MutexGuard<'static, ()>>,
 }
 
 /// What it is made of.
@@ -58,9 +60,10 @@ pub(crate) struct Service {
 
 impl Deployment {
     pub(crate) async fn embedded() -> Self {
+        let alone = ONE_AT_A_TIME.lock().await;
         let (folder, database) = folder();
         let program = Program::start(folder.path()).await;
-        Self { folder, database, parts: Parts::Embedded(Some(program)) }
+        Self { folder, database, parts: Parts::Embedded(Some(program)), _alone: Some(alone) }
     }
 
     /// `None` where there is no Kafka and none is required.
@@ -76,7 +79,7 @@ impl Deployment {
     }
 
     pub(crate) fn of(folder: tempfile::TempDir, database: PathBuf, real: Real) -> Self {
-        Self { folder, database, parts: Parts::Real(Box::new(real)) }
+        Self { folder, database, parts: Parts::Real(Box::new(real)), _alone: None }
     }
 
     /// For tests of what only the real parts can do.

@@ -1,13 +1,13 @@
 //! A real Redis for one test, as a process on a free port, without persistence unless the test asks for it.
 
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use redis::IntoConnectionInfo;
 use shared::settings::RedisAddress;
 
+use crate::kafka::free_port;
 use crate::poll::eventually_blocking;
 
 const PROGRAM: &str = "redis-server";
@@ -32,9 +32,7 @@ impl RedisServer {
             let _ = writeln!(std::io::stderr(), "{test} is left out, for want of {PROGRAM} on the PATH: {error}");
             return None;
         }
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
+        let port = free_port();
         let folder = tempfile::tempdir().expect("a folder");
         let options = options.iter().map(|&option| option.to_owned()).collect();
         let mut server = Self { child: spawn(port, folder.path(), &options), port, folder, options };
