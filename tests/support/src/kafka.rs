@@ -150,8 +150,7 @@ pub fn may_leave_out(what: &str, missing: &[&str], is_ci: bool) -> Option<()> {
     None
 }
 
-/// Below the range that the system gives to clients, so that a client that connects again and again to a server that is
-/// down cannot meet itself there.
+/// One of [`PORTS`] that nobody has.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let count = PORTS.end - PORTS.start;
