@@ -124,7 +124,7 @@ impl ReadModel {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<Loaded<T>, SourceError> {
-        let Some(database) = &self.database else { return Err(Miss::Unreachable.into()) };
+        let Some(database) = &self.database else { return Err(unreachable()) };
         // The follower tries again all the time; requests need not each wait for a connection to fail.
         if !self.following.is_reachable() {
             return Err(unreachable());
