@@ -78,6 +78,8 @@ async fn a_redis_that_was_killed_and_comes_back_empty_is_filled_again_without_a_
     write_and_read(&world, 50).await;
     assert_eq!(world.beside.get("/health/ready").await.json()["status"], "degraded");
     eventually(SOON, async || world.alone.get("/health/ready").await.status == 503).await;
+    // What is in memory lasts for two seconds.
+    eventually(SOON, async || world.alone.get(STOCK).await.status == 503).await;
     world.redis.start_again();
     write_and_read(&world, 50).await;
     recovered(&world).await;
