@@ -83,7 +83,7 @@ impl RedisModel {
         let answer: Answer<(Text, Text)> = self.query(call).await?;
         let (state, superseded) = &answer.value;
         let superseded = superseded.as_deref().ok_or(Miss::NotWhole).and_then(readable)?;
-        whole(state.as_deref(), &answer)?.with(superseded)
+        Ok(whole(state.as_deref(), &answer)?.with(superseded))
     }
 
     /// Several items, in their order; `None` for those that do not exist.
@@ -96,7 +96,7 @@ impl RedisModel {
         let answer: Answer<Vec<Text>> = self.query(call).await?;
         let (state, documents) = answer.value.split_first().ok_or(Miss::NotWhole)?;
         let items = documents.iter().map(|document| document.as_deref().map(readable).transpose());
-        whole(state.as_deref(), &answer)?.with(items.collect::<Result<_, _>>()?)
+        Ok(whole(state.as_deref(), &answer)?.with(items.collect::<Result<_, _>>()?))
     }
 
     /// The outcome of a command, if it is there: `None` says nothing about it by itself.
@@ -110,7 +110,7 @@ impl RedisModel {
         let answer = self.link.call(call).await?;
         let (state, outcome) = &answer.value;
         let outcome = outcome.as_deref().map(readable).transpose()?;
-        whole(state.as_deref(), &answer)?.with(outcome)
+        Ok(whole(state.as_deref(), &answer)?.with(outcome))
     }
 
     async fn query<T: FromRedisValue>(&self, call: redis::Cmd) -> Result<Answer<T>, Miss> {
@@ -136,9 +136,9 @@ fn readable<T: DeserializeOwned>(json: &[u8]) -> Result<T, Miss> {
 }
 
 impl<T> Found<T> {
-    #[expect(clippy::unnecessary_wraps, reason = "the end of a chain of what can fail")]
-    fn with<U>(self, value: U) -> Result<Found<U>, Miss> {
-        Ok(Found { state: self.state, began: self.began, value })
+    /// The same, of another value.
+    fn with<U>(self, value: U) -> Found<U> {
+        Found { state: self.state, began: self.began, value }
     }
 
     /// When it was read, and as of which sequence.

@@ -101,7 +101,7 @@ impl RedisModel {
     /// The page, if one call can find it: `None` if too many terms match the filter for that.
     pub(crate) async fn page(&self, request: &ListRequest) -> Result<Option<Found<Page>>, Miss> {
         if request.matches_nothing() {
-            return Ok(Some(self.state().await?.with(Page { items: Vec::new(), total: 0 })?));
+            return Ok(Some(self.state().await?.with(Page { items: Vec::new(), total: 0 })));
         }
         let script = if request.prefix.is_some() { &SEARCH } else { &PAGE };
         let mut invocation = Way::of(request.sort).invocation(script);
@@ -114,7 +114,7 @@ impl RedisModel {
         let found = whole(state.as_deref(), &answer)?;
         match documents {
             None => Ok(None),
-            Some(documents) => Ok(Some(found.with(Page { items: stored(documents)?, total: *total })?)),
+            Some(documents) => Ok(Some(found.with(Page { items: stored(documents)?, total: *total }))),
         }
     }
 
@@ -152,7 +152,7 @@ impl RedisModel {
             if reached.is_empty() || items.len() >= request.page_size as usize {
                 // Not newer than the oldest part.
                 let page = Page { items, total: *total };
-                return first.unwrap_or(found).with(page).map(Some);
+                return Ok(Some(first.unwrap_or(found).with(page)));
             }
             first.get_or_insert(found);
             pass -= passed;
