@@ -17,6 +17,16 @@ pub enum ETag {
         /// The level's version.
         version: u64,
     },
+    /// `"r<version>"`: a reservation.
+    Reservation {
+        /// The reservation's version.
+        version: u64,
+    },
+    /// `"t<version>"`: a store.
+    Store {
+        /// The store's version.
+        version: u64,
+    },
 }
 
 /// Which document a command changes, and so whose tag its `If-Match` must be.
@@ -26,11 +36,18 @@ pub enum ETagKind {
     Item,
     /// The stock level's.
     Stock,
+    /// The reservation's.
+    Reservation,
+    /// The store's.
+    Store,
 }
 
 /// The header is no single strong tag of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("must be one strong entity tag as a read answered it, such as \"i3-7\" of an item or \"s4\" of a stock level")]
+#[error(
+    "must be one strong entity tag as a read answered it, such as \"i3-7\" of an item, \"s4\" of a stock level, \"r2\" of \
+     a reservation or \"t1\" of a store"
+)]
 pub struct InvalidETag;
 
 impl ETag {
@@ -42,6 +59,10 @@ impl ETag {
             Ok(Self::Item { version: number(version)?, stock: number(stock)? })
         } else if let Some(version) = inner.strip_prefix('s') {
             Ok(Self::Stock { version: number(version)? })
+        } else if let Some(version) = inner.strip_prefix('r') {
+            Ok(Self::Reservation { version: number(version)? })
+        } else if let Some(version) = inner.strip_prefix('t') {
+            Ok(Self::Store { version: number(version)? })
         } else {
             Err(InvalidETag)
         }
@@ -52,13 +73,18 @@ impl ETag {
         match self {
             Self::Item { .. } => ETagKind::Item,
             Self::Stock { .. } => ETagKind::Stock,
+            Self::Reservation { .. } => ETagKind::Reservation,
+            Self::Store { .. } => ETagKind::Store,
         }
     }
 
     /// The version that a command with this tag expects.
     pub const fn version(self) -> u64 {
         match self {
-            Self::Item { version, .. } | Self::Stock { version } => version,
+            Self::Item { version, .. }
+            | Self::Stock { version }
+            | Self::Reservation { version }
+            | Self::Store { version } => version,
         }
     }
 }
@@ -75,6 +101,8 @@ impl fmt::Display for ETag {
         match self {
             Self::Item { version, stock } => write!(f, "\"i{version}-{stock}\""),
             Self::Stock { version } => write!(f, "\"s{version}\""),
+            Self::Reservation { version } => write!(f, "\"r{version}\""),
+            Self::Store { version } => write!(f, "\"t{version}\""),
         }
     }
 }
@@ -85,7 +113,12 @@ mod tests {
 
     #[test]
     fn a_tag_reads_back_as_it_was_written() {
-        for tag in [ETag::Item { version: 3, stock: 7 }, ETag::Stock { version: 0 }] {
+        for tag in [
+            ETag::Item { version: 3, stock: 7 },
+            ETag::Stock { version: 0 },
+            ETag::Reservation { version: 2 },
+            ETag::Store { version: 1 },
+        ] {
             assert_eq!(ETag::parse(&tag.to_string()), Ok(tag));
         }
     }

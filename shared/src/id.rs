@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::text::Sku;
+use crate::text::{Sku, StoreId};
 
 /// The project's namespace: an item's id is the UUIDv5 of its SKU in it (docs/adr/0002).
 pub const NAMESPACE: Uuid = Uuid::from_u128(0x7b0f_9a52_6c1d_4e83_9a35_1f2d_8c4b_e671);
@@ -48,9 +48,10 @@ pub type ItemId = Id<kind::Item>;
 pub type CommandId = Id<kind::Command>;
 /// UUIDv5 of caller, method, path and idempotency key.
 pub type IdempotencyId = Id<kind::Idempotency>;
-/// UUIDv5(command id, index) for a fact, UUIDv5(command id, "request") for a request.
+/// UUIDv5(command id, index) for a fact, UUIDv5(command id, "request") for a request, UUIDv5(reservation id, "expired")
+/// for an expiry.
 pub type EventId = Id<kind::Event>;
-/// UUIDv5(command id, "reservation").
+/// UUIDv5(command id, "reservation"), unless the client chose one.
 pub type ReservationId = Id<kind::Reservation>;
 /// UUIDv5 of the origin: log, topic, partition, offset.
 pub type DeadLetterId = Id<kind::DeadLetter>;
@@ -69,6 +70,11 @@ impl<Kind> Id<Kind> {
     /// The UUID itself.
     pub const fn uuid(self) -> Uuid {
         self.0
+    }
+
+    /// The 16 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
     }
 
     /// Accepts the hyphenated form only, in either case.
@@ -139,12 +145,31 @@ impl EventId {
     pub fn of_fact(command: CommandId, index: u32) -> Self {
         Self::derived(command.0, &[index.to_string().as_bytes()])
     }
+
+    /// The `index`th fact of a reservation's expiry, of which 0 is the expiry itself.
+    pub fn of_expiry(reservation: ReservationId, index: u32) -> Self {
+        if index == 0 {
+            return Self::derived(reservation.0, &[b"expired"]);
+        }
+        Self::derived(reservation.0, &[b"expired", index.to_string().as_bytes()])
+    }
+
+    /// The fact that there is a reservation for what was reserved before reservations existed. A database that went down
+    /// and up again tells it once more, at another sequence.
+    pub fn of_opening(reservation: ReservationId, sequence: u64) -> Self {
+        Self::derived(reservation.0, &[b"opening", sequence.to_string().as_bytes()])
+    }
 }
 
 impl ReservationId {
     /// The reservation that the command makes.
     pub fn of(command: CommandId) -> Self {
         Self::derived(command.0, &[b"reservation"])
+    }
+
+    /// The reservation that stands for what was reserved at a level before reservations existed.
+    pub fn of_opening(item: ItemId, store: &StoreId) -> Self {
+        Self::derived(item.0, &[b"opening", store.as_str().as_bytes()])
     }
 }
 

@@ -3,6 +3,7 @@
 //! What crosses a process border has its one definition here: ids, values, messages, problems, tokens.
 //! A value is parsed once, where it enters; from then on its type says that it is right.
 
+pub mod aggregate;
 pub mod clock;
 pub mod etag;
 pub mod http;
@@ -10,9 +11,11 @@ pub mod id;
 pub mod lifecycle;
 pub mod message;
 pub mod outcome;
+pub mod price;
 pub mod problem;
 pub mod quantity;
 pub mod read_model;
+pub mod reservation;
 pub mod search;
 pub mod settings;
 pub mod telemetry;

@@ -8,8 +8,10 @@ mod fact;
 mod request;
 
 pub use decode::{DecodeError, decode_request};
-pub use fact::{Fact, FactEnvelope, ItemDetails, LevelAfter, Stream};
-pub use request::{Command, RequestEnvelope, fingerprint};
+pub use fact::{
+    Fact, FactEnvelope, ItemDetails, LevelAfter, ReservationAfter, ReservedLine, SYSTEM, StoreDetails, Stream,
+};
+pub use request::{CatalogueFields, Command, RequestEnvelope, StoreFields, fingerprint};
 
 /// The version of the messages' schema that this build writes, and the newest that it reads.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -59,11 +59,29 @@ pub enum RejectionCode {
     QuantityOutOfRange,
     /// The idempotency key was used for another command.
     IdempotencyKeyReused,
+    /// No such reservation.
+    ReservationNotFound,
+    /// A reservation has the id already.
+    ReservationExists,
+    /// The reservation was confirmed before.
+    ReservationAlreadyConfirmed,
+    /// The reservation was released before.
+    ReservationAlreadyReleased,
+    /// The reservation's deadline has passed.
+    ReservationExpired,
+    /// No such store.
+    StoreNotFound,
+    /// A store has the id already.
+    StoreExists,
+    /// The store takes no new reservations.
+    StoreInactive,
+    /// The count expected another quantity on hand than there is.
+    QuantityChanged,
 }
 
 impl RejectionCode {
     /// Every code, for the docs.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 17] = [
         Self::ItemNotFound,
         Self::DuplicateSku,
         Self::InsufficientStock,
@@ -72,6 +90,15 @@ impl RejectionCode {
         Self::ItemHasReservations,
         Self::QuantityOutOfRange,
         Self::IdempotencyKeyReused,
+        Self::ReservationNotFound,
+        Self::ReservationExists,
+        Self::ReservationAlreadyConfirmed,
+        Self::ReservationAlreadyReleased,
+        Self::ReservationExpired,
+        Self::StoreNotFound,
+        Self::StoreExists,
+        Self::StoreInactive,
+        Self::QuantityChanged,
     ];
 
     /// The stable code.
@@ -85,6 +112,15 @@ impl RejectionCode {
             Self::ItemHasReservations => "ITEM_HAS_RESERVATIONS",
             Self::QuantityOutOfRange => "QUANTITY_OUT_OF_RANGE",
             Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
+            Self::ReservationNotFound => "RESERVATION_NOT_FOUND",
+            Self::ReservationExists => "RESERVATION_EXISTS",
+            Self::ReservationAlreadyConfirmed => "RESERVATION_ALREADY_CONFIRMED",
+            Self::ReservationAlreadyReleased => "RESERVATION_ALREADY_RELEASED",
+            Self::ReservationExpired => "RESERVATION_EXPIRED",
+            Self::StoreNotFound => "STORE_NOT_FOUND",
+            Self::StoreExists => "STORE_EXISTS",
+            Self::StoreInactive => "STORE_INACTIVE",
+            Self::QuantityChanged => "QUANTITY_CHANGED",
         }
     }
 }

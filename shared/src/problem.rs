@@ -170,9 +170,9 @@ impl Problem {
         Self { code: ProblemCode::ValidationFailed, detail, errors }
     }
 
-    /// The response as the client gets it.
-    pub fn render(&self, request_id: &str) -> Response {
-        let body = ProblemBody {
+    /// The body of the answer to this request.
+    pub fn body(&self, request_id: &str) -> ProblemBody<'_> {
+        ProblemBody {
             kind: format!("urn:inventory:problem:{}", self.code.as_str().to_ascii_lowercase().replace('_', "-")),
             title: self.code.title(),
             status: self.code.status().as_u16(),
@@ -180,8 +180,12 @@ impl Problem {
             instance: format!("urn:request:{request_id}"),
             code: self.code.as_str(),
             errors: &self.errors,
-        };
-        let bytes = serde_json::to_vec(&body).expect("text and numbers always serialise");
+        }
+    }
+
+    /// The response as the client gets it.
+    pub fn render(&self, request_id: &str) -> Response {
+        let bytes = serde_json::to_vec(&self.body(request_id)).expect("text and numbers always serialise");
         let mut response = (self.code.status(), bytes).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));

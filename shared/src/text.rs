@@ -89,7 +89,7 @@ impl StoreId {
         Self(Self::MAIN.into(), PhantomData)
     }
 
-    /// Until stores can be created, `main` is the only one.
+    /// Whether it is the store that always exists and stays active.
     pub fn is_main(&self) -> bool {
         self.as_str() == Self::MAIN
     }
@@ -165,6 +165,14 @@ pub type Description = Text<0, 2000, true>;
 pub type Reason = Text<0, 200, false>;
 /// The caller's own reference for a change, a delivery note's number say.
 pub type Reference = Text<1, 64, false>;
+/// What kind of thing an item is; the merchant's own words.
+pub type Category = Text<1, 100, false>;
+/// Where a store is.
+pub type Location = Text<0, 200, false>;
+/// The caller's own name for an order.
+pub type OrderId = Text<1, 64, false>;
+/// The caller's own name for a customer.
+pub type CustomerId = Text<1, 64, false>;
 
 impl<const MIN: usize, const MAX: usize, const LINES: bool> Text<MIN, MAX, LINES> {
     /// Trims, then checks the length and the characters.

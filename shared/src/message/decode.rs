@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::request::body;
-use super::{CONTENT_TYPE_JSON, Command, RequestEnvelope, SCHEMA_VERSION, header};
+use super::{CONTENT_TYPE_JSON, Command, RequestEnvelope, SCHEMA_VERSION, StoreFields, header};
+use crate::aggregate::AggregateId;
 use crate::clock::Timestamp;
 use crate::id::{CommandId, EventId, IdempotencyId, ItemId};
 
@@ -37,7 +38,7 @@ pub enum DecodeError {
         /// The message's key.
         key: String,
         /// The body's id.
-        aggregate_id: ItemId,
+        aggregate_id: String,
     },
     /// A header says otherwise than the body.
     #[error("the header {name} is {header:?}, the body says {body:?}")]
@@ -83,7 +84,8 @@ struct Wire<'a> {
     #[serde(borrow)]
     event_type: Cow<'a, str>,
     event_id: EventId,
-    aggregate_id: ItemId,
+    #[serde(borrow)]
+    aggregate_id: Cow<'a, str>,
     occurred_at: Timestamp,
     version: u32,
     command_id: CommandId,
@@ -110,13 +112,15 @@ pub fn decode_request<'m>(
     if wire.version != SCHEMA_VERSION {
         return Err(wrong_version(wire.version));
     }
-    let command = command(&wire)?;
-    let key = key.ok_or(DecodeError::MissingKey)?;
-    if ItemId::parse(&String::from_utf8_lossy(key)) != Ok(wire.aggregate_id) {
-        return Err(DecodeError::KeyMismatch {
-            key: String::from_utf8_lossy(key).into_owned(),
-            aggregate_id: wire.aggregate_id,
-        });
+    let kind = Command::aggregate_kind(&wire.event_type)
+        .ok_or_else(|| DecodeError::UnknownType(wire.event_type.clone().into_owned()))?;
+    let aggregate_id = kind
+        .parse(&wire.aggregate_id)
+        .map_err(|error| DecodeError::Malformed(format!("aggregateId {:?}: {error}", wire.aggregate_id)))?;
+    let command = command(&wire, &aggregate_id)?;
+    let key = String::from_utf8_lossy(key.ok_or(DecodeError::MissingKey)?);
+    if kind.parse(&key).as_ref() != Ok(&aggregate_id) {
+        return Err(DecodeError::KeyMismatch { key: key.into_owned(), aggregate_id: aggregate_id.to_string() });
     }
     for (name, header) in headers {
         contradiction(&wire, name, header.unwrap_or_default())?;
@@ -124,7 +128,7 @@ pub fn decode_request<'m>(
     Ok(RequestEnvelope {
         event_type: command.event_type(),
         event_id: wire.event_id,
-        aggregate_id: wire.aggregate_id,
+        aggregate_id,
         occurred_at: wire.occurred_at,
         version: wire.version,
         command_id: wire.command_id,
@@ -137,46 +141,86 @@ pub fn decode_request<'m>(
     })
 }
 
-fn command(wire: &Wire<'_>) -> Result<Command, DecodeError> {
+fn command(wire: &Wire<'_>, of: &AggregateId) -> Result<Command, DecodeError> {
     fn read<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, DecodeError> {
         serde_json::from_str(data.get()).map_err(|error| DecodeError::Malformed(format!("data: {error}")))
     }
     Ok(match wire.event_type.as_ref() {
         "ItemCreationRequested" => {
-            let body::CreateItem { sku, name, description, quantity } = read(wire.data)?;
-            if ItemId::of(&sku) != wire.aggregate_id {
-                let detail = format!("data: {} is not the id of sku {sku}", wire.aggregate_id);
-                return Err(DecodeError::Malformed(detail));
-            }
-            Command::CreateItem { sku, name, description, quantity }
+            let body::CreateItem { sku, fields, quantity } = read(wire.data)?;
+            agree(of, &AggregateId::Item(ItemId::of(&sku)), format_args!("sku {sku}"))?;
+            Command::CreateItem { sku, fields, quantity }
         }
-        "ItemUpdateRequested" => {
-            let body::UpdateItem { name, description } = read(wire.data)?;
-            Command::UpdateItem { name, description }
-        }
+        "ItemUpdateRequested" => Command::UpdateItem(read(wire.data)?),
         "ItemDeletionRequested" => Command::DeleteItem {},
         "StockAdjustmentRequested" => {
             let body::AdjustStock { store_id, quantity, reason, reference } = read(wire.data)?;
-            Command::AdjustStock { store_id: known(store_id)?, quantity, reason, reference }
+            Command::AdjustStock { store_id, quantity, reason, reference }
         }
         "StockReservationRequested" => {
             let body::MoveStock { store_id, quantity } = read(wire.data)?;
-            Command::ReserveStock { store_id: known(store_id)?, quantity }
+            Command::ReserveStock { store_id, quantity }
         }
         "StockReleaseRequested" => {
             let body::MoveStock { store_id, quantity } = read(wire.data)?;
-            Command::ReleaseStock { store_id: known(store_id)?, quantity }
+            Command::ReleaseStock { store_id, quantity }
         }
+        "StockCountRequested" => {
+            let body::CountStock { store_id, quantity, expected_quantity, reason } = read(wire.data)?;
+            Command::CountStock { store_id, quantity, expected_quantity, reason }
+        }
+        "StockSettingsRequested" => {
+            let body::ConfigureStock { store_id, low_stock_threshold } = read(wire.data)?;
+            Command::ConfigureStock { store_id, low_stock_threshold }
+        }
+        "StockTransferRequested" => transfer(read(wire.data)?)?,
+        "ReservationRequested" => {
+            let body::Reserve { store_id, lines, customer_id, order_id, ttl_seconds } = read(wire.data)?;
+            Command::Reserve { store_id, lines, customer_id, order_id, ttl_seconds }
+        }
+        "ReservationConfirmationRequested" => {
+            let body::ConfirmReservation { order_id, lines } = read(wire.data)?;
+            Command::ConfirmReservation { order_id, lines }
+        }
+        "ReservationExtensionRequested" => {
+            let body::ExtendReservation { ttl_seconds } = read(wire.data)?;
+            Command::ExtendReservation { ttl_seconds }
+        }
+        "ReservationReleaseRequested" => Command::ReleaseReservation {},
+        "StoreCreationRequested" => {
+            let body::CreateStore { store_id, fields } = read(wire.data)?;
+            agree(of, &AggregateId::Store(store_id.clone()), format_args!("storeId {store_id}"))?;
+            Command::CreateStore { store_id, fields }
+        }
+        "StoreUpdateRequested" => update_store(of, read(wire.data)?)?,
         other => return Err(DecodeError::UnknownType(other.to_owned())),
     })
 }
 
-fn known(store: crate::text::StoreId) -> Result<crate::text::StoreId, DecodeError> {
-    if store.is_main() {
-        Ok(store)
-    } else {
-        Err(DecodeError::Malformed(format!("data: there is no store {store}; the only one is main")))
+/// The id that the message is for must be that of what its data describes.
+fn agree(of: &AggregateId, described: &AggregateId, by: std::fmt::Arguments<'_>) -> Result<(), DecodeError> {
+    if of == described {
+        return Ok(());
     }
+    Err(DecodeError::Malformed(format!("data: {of} is not the id of {by}")))
+}
+
+fn transfer(body: body::TransferStock) -> Result<Command, DecodeError> {
+    let body::TransferStock { from_store_id, to_store_id, quantity, reason } = body;
+    if from_store_id == to_store_id {
+        return Err(DecodeError::Malformed(format!("data: a transfer from {from_store_id} to itself")));
+    }
+    Ok(Command::TransferStock { from_store_id, to_store_id, quantity, reason })
+}
+
+fn update_store(of: &AggregateId, fields: StoreFields) -> Result<Command, DecodeError> {
+    if let AggregateId::Store(store) = of
+        && store.is_main()
+        && !fields.active
+    {
+        return Err(DecodeError::Malformed(format!("data: the store {store} stays active")));
+    }
+    Ok(Command::UpdateStore(fields))
 }
 
 fn contradiction(wire: &Wire<'_>, name: &str, header: &[u8]) -> Result<(), DecodeError> {
@@ -230,21 +274,33 @@ fn classify(value: &[u8], error: &serde_json::Error) -> DecodeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::fingerprint;
-    use crate::quantity::{PositiveQuantity, Quantity};
-    use crate::text::{Name, Sku, StoreId};
+    use crate::id::ReservationId;
+    use crate::message::{CatalogueFields, fingerprint};
+    use crate::price::{AmountMinor, Currency, Price};
+    use crate::quantity::{Adjustment, PositiveQuantity, Quantity};
+    use crate::reservation::{Line, Lines, Ttl};
+    use crate::text::{Name, OrderId, Sku, StoreId};
+
+    fn sku() -> Sku {
+        Sku::parse("PROD-001").expect("valid")
+    }
+
+    fn item() -> AggregateId {
+        AggregateId::Item(ItemId::of(&sku()))
+    }
+
+    fn fields() -> CatalogueFields {
+        CatalogueFields::named(Name::parse("Cable").expect("valid"))
+    }
+
+    fn envelope(of: AggregateId, command: Command) -> RequestEnvelope {
+        let fingerprint = fingerprint(Some(&of), &command, None);
+        RequestEnvelope::new(of, CommandId::fresh(), command, fingerprint, Timestamp::from_millis(0))
+    }
 
     fn creation() -> RequestEnvelope {
-        let sku = Sku::parse("PROD-001").expect("valid");
-        let item = ItemId::of(&sku);
-        let command = Command::CreateItem {
-            sku,
-            name: Name::parse("Cable").expect("valid"),
-            description: None,
-            quantity: Quantity::ZERO,
-        };
-        let fingerprint = fingerprint(item, &command, None);
-        RequestEnvelope::new(item, CommandId::fresh(), command, fingerprint, Timestamp::from_millis(0))
+        let command = Command::CreateItem { sku: sku(), fields: fields(), quantity: Quantity::ZERO };
+        envelope(item(), command)
     }
 
     fn decode(message: &serde_json::Value) -> Result<RequestEnvelope, DecodeError> {
@@ -257,24 +313,77 @@ mod tests {
         serde_json::to_value(envelope).expect("JSON")
     }
 
+    fn stock_commands() -> [Command; 6] {
+        let store_id = StoreId::parse("berlin").expect("valid");
+        let quantity = PositiveQuantity::parse(2).expect("valid");
+        let counted = Quantity::parse(3).expect("valid");
+        let adjustment = Adjustment::parse(-2).expect("valid");
+        [
+            Command::AdjustStock { store_id: store_id.clone(), quantity: adjustment, reason: None, reference: None },
+            Command::ReserveStock { store_id: store_id.clone(), quantity },
+            Command::ReleaseStock { store_id: store_id.clone(), quantity },
+            Command::CountStock {
+                store_id: store_id.clone(),
+                quantity: counted,
+                expected_quantity: Some(counted),
+                reason: None,
+            },
+            Command::ConfigureStock { store_id: store_id.clone(), low_stock_threshold: Some(counted) },
+            Command::TransferStock { from_store_id: StoreId::main(), to_store_id: store_id, quantity, reason: None },
+        ]
+    }
+
+    fn reservation_commands() -> [Command; 4] {
+        let line = Line { item_id: ItemId::of(&sku()), quantity: PositiveQuantity::parse(2).expect("valid") };
+        let lines = Lines::parse([line]).expect("valid");
+        let order_id = OrderId::parse("A-1").ok();
+        [
+            Command::Reserve {
+                store_id: StoreId::main(),
+                lines: lines.clone(),
+                customer_id: None,
+                order_id: order_id.clone(),
+                ttl_seconds: Ttl::DEFAULT,
+            },
+            Command::ConfirmReservation { order_id, lines: Some(lines) },
+            Command::ExtendReservation { ttl_seconds: Ttl::DEFAULT },
+            Command::ReleaseReservation {},
+        ]
+    }
+
     #[test]
     fn every_request_reads_back_as_it_was_written() {
-        let item = creation().aggregate_id;
-        let quantity = PositiveQuantity::parse(2).expect("valid");
-        let adjustment = crate::quantity::Adjustment::parse(-2).expect("valid");
-        let commands = [
-            creation().data,
-            Command::UpdateItem { name: Name::parse("x").expect("valid"), description: None },
-            Command::DeleteItem {},
-            Command::AdjustStock { store_id: StoreId::main(), quantity: adjustment, reason: None, reference: None },
-            Command::ReserveStock { store_id: StoreId::main(), quantity },
-            Command::ReleaseStock { store_id: StoreId::main(), quantity },
-        ];
-        for command in commands {
-            let print = fingerprint(item, &command, None);
-            let envelope = RequestEnvelope::new(item, CommandId::fresh(), command, print, Timestamp::from_millis(1));
-            assert_eq!(decode(&as_json(&envelope)), Ok(envelope));
+        let priced = CatalogueFields {
+            price: Some(Price {
+                amount_minor: AmountMinor::parse(1999).expect("valid"),
+                currency: Currency::parse("EUR").expect("valid"),
+            }),
+            ..fields()
+        };
+        let store_id = StoreId::parse("berlin").expect("valid");
+        let store = AggregateId::Store(store_id.clone());
+        let fields = StoreFields { name: Name::parse("Berlin").expect("valid"), location: None, active: false };
+        let mut requests = vec![creation(), envelope(item(), Command::UpdateItem(priced))];
+        requests.push(envelope(item(), Command::DeleteItem {}));
+        requests.extend(stock_commands().map(|command| envelope(item(), command)));
+        let reservation = AggregateId::Reservation(ReservationId::of(CommandId::fresh()));
+        requests.extend(reservation_commands().map(|command| envelope(reservation.clone(), command)));
+        requests.push(envelope(store.clone(), Command::CreateStore { store_id, fields: fields.clone() }));
+        requests.push(envelope(store, Command::UpdateStore(fields)));
+        for (request, event_type) in requests.into_iter().zip(Command::EVENT_TYPES) {
+            assert_eq!(request.event_type, event_type);
+            assert_eq!(decode(&as_json(&request)), Ok(request));
         }
+    }
+
+    #[test]
+    fn a_request_has_the_fingerprint_that_it_had_before_there_were_categories() {
+        let request = creation();
+        assert_eq!(
+            serde_json::to_string(&request.data).expect("JSON"),
+            r#"{"sku":"PROD-001","name":"Cable","description":null,"quantity":0}"#
+        );
+        assert_eq!(request.fingerprint, "0b214518afb35d44dd58d75fa0f296a5f60135dd70567514c9a8956aded74a32");
     }
 
     #[test]
@@ -292,6 +401,20 @@ mod tests {
         assert_eq!(code(&|m| *m = serde_json::json!([1])), "MALFORMED_MESSAGE");
         assert_eq!(code(&|m| m["data"]["quantity"] = (-1).into()), "MALFORMED_MESSAGE");
         assert_eq!(code(&|m| m["data"]["sku"] = "OTHER".into()), "MALFORMED_MESSAGE");
+        assert_eq!(code(&|m| m["aggregateId"] = "x".into()), "MALFORMED_MESSAGE");
+        let same = serde_json::json!({"fromStoreId": "a", "toStoreId": "a", "quantity": 1});
+        assert_eq!(
+            code(&|m| (m["eventType"], m["data"]) = ("StockTransferRequested".into(), same.clone())),
+            "MALFORMED_MESSAGE"
+        );
+        let closed = serde_json::json!({"name": "x", "active": false});
+        assert_eq!(
+            code(&|m| {
+                (m["eventType"], m["data"]) = ("StoreUpdateRequested".into(), closed.clone());
+                m["aggregateId"] = "main".into();
+            }),
+            "MALFORMED_MESSAGE"
+        );
     }
 
     #[test]

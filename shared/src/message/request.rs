@@ -1,38 +1,59 @@
 //! Requests: what a client asked for, accepted in form and not yet decided.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::SCHEMA_VERSION;
+use super::{SCHEMA_VERSION, Stream};
+use crate::aggregate::{AggregateId, AggregateKind};
 use crate::clock::Timestamp;
-use crate::id::{CommandId, EventId, IdempotencyId, ItemId};
+use crate::id::{CommandId, EventId, IdempotencyId};
+use crate::price::Price;
 use crate::quantity::{Adjustment, PositiveQuantity, Quantity};
-use crate::text::{Description, Name, Reason, Reference, Sku, StoreId};
+use crate::reservation::{Lines, Ttl};
+use crate::text::{Category, CustomerId, Description, Location, Name, OrderId, Reason, Reference, Sku, StoreId};
 
-/// What is asked of one item.
+/// What the catalogue says of an item, besides its SKU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CatalogueFields {
+    /// Shown to people.
+    pub name: Name,
+    /// Absent means none.
+    pub description: Option<Description>,
+    /// What kind of thing it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<Category>,
+    /// What one unit costs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// A level is low when no more than this is available, unless it has a threshold of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub low_stock_threshold: Option<Quantity>,
+}
+
+impl CatalogueFields {
+    /// With a name and nothing else.
+    pub const fn named(name: Name) -> Self {
+        Self { name, description: None, category: None, price: None, low_stock_threshold: None }
+    }
+}
+
+/// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Command {
     /// A new item, with stock at `main` if `quantity` is not 0.
-    #[serde(rename_all = "camelCase")]
     CreateItem {
         /// It fixes the item's id.
         sku: Sku,
-        /// Shown to people.
-        name: Name,
-        /// Absent means none.
-        description: Option<Description>,
+        /// All but the SKU.
+        #[serde(flatten)]
+        fields: CatalogueFields,
         /// Initial stock at `main`.
         quantity: Quantity,
     },
     /// Replaces all catalogue fields.
-    #[serde(rename_all = "camelCase")]
-    UpdateItem {
-        /// The new name.
-        name: Name,
-        /// Absent clears it.
-        description: Option<Description>,
-    },
+    UpdateItem(CatalogueFields),
     /// Deletes the item and writes its stock off.
     DeleteItem {},
     /// A signed change of the quantity on hand.
@@ -47,7 +68,7 @@ pub enum Command {
         /// The caller's own reference.
         reference: Option<Reference>,
     },
-    /// Holds units back from sale.
+    /// Holds units back from sale, until they are released.
     #[serde(rename_all = "camelCase")]
     ReserveStock {
         /// Where.
@@ -55,7 +76,7 @@ pub enum Command {
         /// How many.
         quantity: PositiveQuantity,
     },
-    /// Gives reserved units back.
+    /// Gives units back that [`Self::ReserveStock`] reserved there, the oldest first.
     #[serde(rename_all = "camelCase")]
     ReleaseStock {
         /// Where.
@@ -63,36 +84,178 @@ pub enum Command {
         /// How many.
         quantity: PositiveQuantity,
     },
+    /// Sets the quantity on hand to what was counted.
+    #[serde(rename_all = "camelCase")]
+    CountStock {
+        /// Where.
+        store_id: StoreId,
+        /// What was counted.
+        quantity: Quantity,
+        /// What was on hand when counting began; null: whatever it was.
+        expected_quantity: Option<Quantity>,
+        /// Why.
+        reason: Option<Reason>,
+    },
+    /// Sets what one level has of its own.
+    #[serde(rename_all = "camelCase")]
+    ConfigureStock {
+        /// Where.
+        store_id: StoreId,
+        /// Null: the item's.
+        low_stock_threshold: Option<Quantity>,
+    },
+    /// Moves units from one store to another.
+    #[serde(rename_all = "camelCase")]
+    TransferStock {
+        /// From where; another store than where to.
+        from_store_id: StoreId,
+        /// Where to.
+        to_store_id: StoreId,
+        /// How many.
+        quantity: PositiveQuantity,
+        /// Why.
+        reason: Option<Reason>,
+    },
+    /// Holds units of several items for a buyer, all or none, until a deadline.
+    #[serde(rename_all = "camelCase")]
+    Reserve {
+        /// Where.
+        store_id: StoreId,
+        /// What.
+        lines: Lines,
+        /// For whom.
+        customer_id: Option<CustomerId>,
+        /// For what.
+        order_id: Option<OrderId>,
+        /// For how long, from when it is applied.
+        ttl_seconds: Ttl,
+    },
+    /// Issues what a reservation holds.
+    #[serde(rename_all = "camelCase")]
+    ConfirmReservation {
+        /// The order that it is for from now on; null: the one that it was for.
+        order_id: Option<OrderId>,
+        /// What is issued; what is not named is released. Null: all.
+        lines: Option<Lines>,
+    },
+    /// Moves the deadline.
+    #[serde(rename_all = "camelCase")]
+    ExtendReservation {
+        /// For how long, from when it is applied.
+        ttl_seconds: Ttl,
+    },
+    /// Gives everything back that a reservation holds.
+    ReleaseReservation {},
+    /// A new store.
+    #[serde(rename_all = "camelCase")]
+    CreateStore {
+        /// Its id.
+        store_id: StoreId,
+        /// All but the id.
+        #[serde(flatten)]
+        fields: StoreFields,
+    },
+    /// Replaces all fields of a store.
+    UpdateStore(StoreFields),
+}
+
+/// A store, besides its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreFields {
+    /// Shown to people.
+    pub name: Name,
+    /// Where it is.
+    pub location: Option<Location>,
+    /// Whether it takes new reservations.
+    #[serde(default = "active")]
+    pub active: bool,
+}
+
+fn active() -> bool {
+    true
 }
 
 impl Command {
     /// Every `eventType` of a request.
-    pub const EVENT_TYPES: [&'static str; 6] = [
+    pub const EVENT_TYPES: [&'static str; 15] = [
         "ItemCreationRequested",
         "ItemUpdateRequested",
         "ItemDeletionRequested",
         "StockAdjustmentRequested",
         "StockReservationRequested",
         "StockReleaseRequested",
+        "StockCountRequested",
+        "StockSettingsRequested",
+        "StockTransferRequested",
+        "ReservationRequested",
+        "ReservationConfirmationRequested",
+        "ReservationExtensionRequested",
+        "ReservationReleaseRequested",
+        "StoreCreationRequested",
+        "StoreUpdateRequested",
     ];
 
     /// The `eventType` of the message that carries it.
     pub const fn event_type(&self) -> &'static str {
         match self {
             Self::CreateItem { .. } => "ItemCreationRequested",
-            Self::UpdateItem { .. } => "ItemUpdateRequested",
+            Self::UpdateItem(_) => "ItemUpdateRequested",
             Self::DeleteItem {} => "ItemDeletionRequested",
             Self::AdjustStock { .. } => "StockAdjustmentRequested",
             Self::ReserveStock { .. } => "StockReservationRequested",
             Self::ReleaseStock { .. } => "StockReleaseRequested",
+            Self::CountStock { .. } => "StockCountRequested",
+            Self::ConfigureStock { .. } => "StockSettingsRequested",
+            Self::TransferStock { .. } => "StockTransferRequested",
+            Self::Reserve { .. } => "ReservationRequested",
+            Self::ConfirmReservation { .. } => "ReservationConfirmationRequested",
+            Self::ExtendReservation { .. } => "ReservationExtensionRequested",
+            Self::ReleaseReservation {} => "ReservationReleaseRequested",
+            Self::CreateStore { .. } => "StoreCreationRequested",
+            Self::UpdateStore(_) => "StoreUpdateRequested",
         }
     }
 
-    /// Whether it changes the catalogue (else stock): where its rejection is published, and whose tag it expects.
-    pub const fn is_catalogue(&self) -> bool {
+    /// What it is asked of; `None` for a type that no request has.
+    pub fn aggregate_kind(event_type: &str) -> Option<AggregateKind> {
+        Some(match event_type {
+            "ItemCreationRequested"
+            | "ItemUpdateRequested"
+            | "ItemDeletionRequested"
+            | "StockAdjustmentRequested"
+            | "StockReservationRequested"
+            | "StockReleaseRequested"
+            | "StockCountRequested"
+            | "StockSettingsRequested"
+            | "StockTransferRequested" => AggregateKind::Item,
+            "ReservationRequested"
+            | "ReservationConfirmationRequested"
+            | "ReservationExtensionRequested"
+            | "ReservationReleaseRequested" => AggregateKind::Reservation,
+            "StoreCreationRequested" | "StoreUpdateRequested" => AggregateKind::Store,
+            _ => return None,
+        })
+    }
+
+    /// Where its rejection is published: with what became of the catalogue and of stores, or with what became of stock.
+    pub const fn stream(&self) -> Stream {
         match self {
-            Self::CreateItem { .. } | Self::UpdateItem { .. } | Self::DeleteItem {} => true,
-            Self::AdjustStock { .. } | Self::ReserveStock { .. } | Self::ReleaseStock { .. } => false,
+            Self::CreateItem { .. }
+            | Self::UpdateItem(_)
+            | Self::DeleteItem {}
+            | Self::CreateStore { .. }
+            | Self::UpdateStore(_) => Stream::Items,
+            Self::AdjustStock { .. }
+            | Self::ReserveStock { .. }
+            | Self::ReleaseStock { .. }
+            | Self::CountStock { .. }
+            | Self::ConfigureStock { .. }
+            | Self::TransferStock { .. }
+            | Self::Reserve { .. }
+            | Self::ConfirmReservation { .. }
+            | Self::ExtendReservation { .. }
+            | Self::ReleaseReservation {} => Stream::Stock,
         }
     }
 }
@@ -105,8 +268,9 @@ pub struct RequestEnvelope {
     pub event_type: &'static str,
     /// [`EventId::of_request`].
     pub event_id: EventId,
-    /// The item; also the Kafka key.
-    pub aggregate_id: ItemId,
+    /// What is asked of; also the Kafka key.
+    #[serde(serialize_with = "as_text")]
+    pub aggregate_id: AggregateId,
     /// When command-service accepted it, by its own clock.
     pub occurred_at: Timestamp,
     /// [`SCHEMA_VERSION`].
@@ -119,7 +283,8 @@ pub struct RequestEnvelope {
     pub idempotency_id: Option<IdempotencyId>,
     /// [`fingerprint`] of what was asked.
     pub fingerprint: String,
-    /// From `If-Match`: the version that the item (catalogue) or the stock level (stock) must have.
+    /// From `If-Match`: the version that the item (catalogue), the stock level (stock; of a transfer the one that units
+    /// leave), the reservation or the store must have.
     pub expected_version: Option<u64>,
     /// Who asked.
     pub actor: String,
@@ -130,7 +295,7 @@ pub struct RequestEnvelope {
 impl RequestEnvelope {
     /// A request made now; what can be derived is derived.
     pub fn new(
-        aggregate_id: ItemId,
+        aggregate_id: AggregateId,
         command_id: CommandId,
         command: Command,
         fingerprint: String,
@@ -153,11 +318,17 @@ impl RequestEnvelope {
     }
 }
 
-/// SHA-256, in hex, of what was asked in canonical form (parsed, trimmed, defaults filled in) and of `If-Match`.
-pub fn fingerprint(item: ItemId, command: &Command, expected_version: Option<u64>) -> String {
+fn as_text<S: Serializer>(id: &AggregateId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
+}
+
+/// SHA-256, in hex, of what was asked in canonical form (parsed, trimmed, defaults filled in) and of `If-Match`. `None` for
+/// an aggregate whose id follows from the command's.
+pub fn fingerprint(of: Option<&AggregateId>, command: &Command, expected_version: Option<u64>) -> String {
     #[derive(Serialize)]
-    struct Canonical<'a>(ItemId, &'static str, &'a Command, Option<u64>);
-    let canonical = serde_json::to_vec(&Canonical(item, command.event_type(), command, expected_version))
+    struct Canonical<'a>(Option<String>, &'static str, &'a Command, Option<u64>);
+    let of = of.map(AggregateId::to_string);
+    let canonical = serde_json::to_vec(&Canonical(of, command.event_type(), command, expected_version))
         .expect("ids, numbers and text always serialise");
     Sha256::digest(canonical).iter().fold(String::with_capacity(64), |mut hex, byte| {
         use std::fmt::Write;
@@ -166,24 +337,21 @@ pub fn fingerprint(item: ItemId, command: &Command, expected_version: Option<u64
     })
 }
 
-/// The bodies as they are read; [`Command`] is chosen by `eventType`.
+/// The bodies as they are read, where that is not how they are written; [`Command`] is chosen by `eventType`.
 pub(super) mod body {
-    use super::{Adjustment, Description, Name, PositiveQuantity, Quantity, Reason, Reference, Sku, StoreId};
+    use super::{
+        Adjustment, CatalogueFields, CustomerId, Lines, OrderId, PositiveQuantity, Quantity, Reason, Reference, Sku,
+        StoreFields, StoreId, Ttl,
+    };
     use serde::Deserialize;
 
     #[derive(Deserialize)]
     pub(crate) struct CreateItem {
         pub sku: Sku,
-        pub name: Name,
-        pub description: Option<Description>,
+        #[serde(flatten)]
+        pub fields: CatalogueFields,
         #[serde(default)]
         pub quantity: Quantity,
-    }
-
-    #[derive(Deserialize)]
-    pub(crate) struct UpdateItem {
-        pub name: Name,
-        pub description: Option<Description>,
     }
 
     #[derive(Deserialize)]
@@ -202,5 +370,68 @@ pub(super) mod body {
         #[serde(default = "StoreId::main")]
         pub store_id: StoreId,
         pub quantity: PositiveQuantity,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(crate) struct CountStock {
+        #[serde(default = "StoreId::main")]
+        pub store_id: StoreId,
+        pub quantity: Quantity,
+        pub expected_quantity: Option<Quantity>,
+        pub reason: Option<Reason>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(crate) struct ConfigureStock {
+        pub store_id: StoreId,
+        pub low_stock_threshold: Option<Quantity>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(crate) struct TransferStock {
+        pub from_store_id: StoreId,
+        pub to_store_id: StoreId,
+        pub quantity: PositiveQuantity,
+        pub reason: Option<Reason>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(crate) struct Reserve {
+        #[serde(default = "StoreId::main")]
+        pub store_id: StoreId,
+        pub lines: Lines,
+        pub customer_id: Option<CustomerId>,
+        pub order_id: Option<OrderId>,
+        #[serde(default = "default_ttl")]
+        pub ttl_seconds: Ttl,
+    }
+
+    fn default_ttl() -> Ttl {
+        Ttl::DEFAULT
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(crate) struct ConfirmReservation {
+        pub order_id: Option<OrderId>,
+        pub lines: Option<Lines>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(crate) struct ExtendReservation {
+        pub ttl_seconds: Ttl,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(crate) struct CreateStore {
+        pub store_id: StoreId,
+        #[serde(flatten)]
+        pub fields: StoreFields,
     }
 }
