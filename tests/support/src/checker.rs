@@ -2,6 +2,9 @@
 //!
 //! It trusts nothing that the writer derived: everything is worked out again from the journal, some of it twice, in
 //! SQL and by a replay. It is meant for a database at rest; it opens it read-only, and reads one snapshot.
+//!
+//! A journal may be older than reservations. What it says from before them is known by naming no actor: what is reserved
+//! is nobody's then, until a hold is opened for each level that has something reserved.
 
 mod commands;
 mod conservation;
@@ -9,13 +12,17 @@ mod database;
 mod fact;
 mod positions;
 mod replay;
+mod search;
+mod shapes;
+mod step;
 mod stored;
 
 use std::fmt;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
-use shared::id::{CommandId, ItemId};
+use shared::aggregate::AggregateId;
+use shared::id::CommandId;
 
 use database::Database;
 
@@ -35,8 +42,8 @@ pub struct History {
 pub struct Sent {
     /// `None` if the client never learnt it: no answer came, and it cannot derive it.
     pub command_id: Option<CommandId>,
-    /// The item that was asked of.
-    pub item_id: ItemId,
+    /// What was asked of.
+    pub of: AggregateId,
     /// The `eventType` of the request.
     pub expected_type: String,
     /// A 202 came.
@@ -73,6 +80,10 @@ pub struct Counts {
     pub rejected: usize,
     /// Dead letters.
     pub dead_letters: usize,
+    /// Reservations made, the holds that a migration opened among them.
+    pub reservations: usize,
+    /// Reservations whose deadline ended them.
+    pub expiries: usize,
 }
 
 /// Every violation found, in words, by invariant.
@@ -83,7 +94,7 @@ pub struct Report {
     pub lost: Vec<String>,
     /// 2: a command has taken effect twice, or has two outcomes.
     pub twice: Vec<String>,
-    /// 3: an entry or outcome that nobody asked for.
+    /// 3: an entry or outcome that nobody asked for, or that what was asked for cannot cause.
     pub invented: Vec<String>,
     /// 4: a position went back, or does not cover what was applied, or stands for two messages.
     pub position_faults: Vec<String>,
@@ -101,6 +112,11 @@ pub struct Report {
     pub rebuild: Vec<String>,
     /// 13: SQLite's own check, the journal's gapless sequence, and entries that contradict their own message.
     pub integrity: Vec<String>,
+    /// A reservation did not go from pending to one end, before its deadline or by it; or what it tells is not what the
+    /// levels tell.
+    pub reservations: Vec<String>,
+    /// That stock ran out, came back or became low was not told, or was told wrongly.
+    pub edges: Vec<String>,
     /// How much was checked.
     pub counts: Counts,
 }
@@ -124,6 +140,7 @@ fn inspect(path: &Path, history: &History) -> rusqlite::Result<Report> {
     commands::check(&database, history, &mut report);
     let rebuilt = replay::replay(&database, &mut report);
     stored::compare(&database, &rebuilt, &mut report);
+    search::check(&snapshot, &database, &rebuilt, &mut report)?;
     Ok(report)
 }
 
@@ -142,6 +159,8 @@ impl Report {
             ("order", &self.order),
             ("rebuild", &self.rebuild),
             ("integrity", &self.integrity),
+            ("reservations", &self.reservations),
+            ("edges", &self.edges),
         ];
         all.into_iter().flat_map(|(name, found)| found.iter().map(move |text| (name, text.as_str())))
     }
@@ -160,9 +179,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { sent, accepted, unknown, journal, applied, rejected, dead_letters } = self.counts;
+        let Counts { sent, accepted, unknown, journal, applied, rejected, dead_letters, reservations, expiries } =
+            self.counts;
         writeln!(f, "sent {sent}, accepted {accepted}, unknown {unknown}; journal entries {journal}")?;
         writeln!(f, "applied {applied}, rejected {rejected}, dead letters {dead_letters}")?;
+        writeln!(f, "reservations {reservations}, expiries {expiries}")?;
         writeln!(f, "violations {}", self.violations().count())?;
         self.violations().try_for_each(|(name, text)| writeln!(f, "{name}: {text}"))
     }

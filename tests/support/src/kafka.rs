@@ -150,8 +150,8 @@ pub fn may_leave_out(what: &str, missing: &[&str], is_ci: bool) -> Option<()> {
     None
 }
 
-/// One of [`PORTS`] that nobody has.
-pub(crate) fn free_port() -> u16 {
+/// A port that nobody has, and that no outgoing connection takes.
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let count = PORTS.end - PORTS.start;
     // Test programs that run side by side begin at different places.

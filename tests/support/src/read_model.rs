@@ -4,6 +4,7 @@
 //! code. Both are read while a system runs: what is compared is a model that did not change between two looks, against
 //! the database as of the sequence that it claims.
 
+mod beside;
 mod database;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,10 +16,12 @@ use rusqlite::{Connection, OpenFlags};
 use shared::clock::Timestamp;
 use shared::id::CommandId;
 use shared::read_model::{
-    ITEMS, Order, ROWS, SHARED_BEGINNINGS, STATE, SUPERSEDED, State, StoredItem, StoredOutcome, TERMS, outcome_key,
+    BY_FACET, FACETS, ITEMS, LOW_STOCK, MOST_RESERVED, Order, ROWS, SHARED_BEGINNINGS, STATE, SUMMARY, SUPERSEDED,
+    State, StoredItem, StoredOutcome, TERMS, outcome_key,
 };
 use shared::settings::RedisAddress;
 
+use beside::Beside;
 use database::Expected;
 
 /// How many differences are told.
@@ -76,6 +79,11 @@ struct Actual {
     terms: Members,
     shared_beginnings: Members,
     orders: Vec<Members>,
+    facets: BTreeMap<String, String>,
+    by_facet: Members,
+    low_stock: Members,
+    most_reserved: Members,
+    beside: Beside,
     /// Of the commands that the database knows; none if there is none.
     outcomes: BTreeMap<CommandId, Option<String>>,
 }
@@ -83,6 +91,7 @@ struct Actual {
 impl Actual {
     fn read(redis: &mut Redis, expected: &Expected) -> redis::RedisResult<Self> {
         let mut items: BTreeMap<String, String> = redis::cmd("HGETALL").arg(ITEMS).query(redis)?;
+        let summary = items.remove(SUMMARY);
         items.retain(|field, _| field != STATE && field != SUPERSEDED);
         let mut outcomes = BTreeMap::new();
         for &command in expected.outcomes.keys() {
@@ -94,6 +103,11 @@ impl Actual {
             terms: members(redis, TERMS)?,
             shared_beginnings: members(redis, SHARED_BEGINNINGS)?,
             orders: Order::ALL.iter().map(|order| members(redis, order.key())).collect::<redis::RedisResult<_>>()?,
+            facets: redis::cmd("HGETALL").arg(FACETS).query(redis)?,
+            by_facet: members(redis, BY_FACET)?,
+            low_stock: members(redis, LOW_STOCK)?,
+            most_reserved: members(redis, MOST_RESERVED)?,
+            beside: Beside::read(redis, summary)?,
             outcomes,
         })
     }
@@ -112,6 +126,15 @@ impl Actual {
         for (order, members) in Order::ALL.into_iter().zip(&self.orders) {
             compare_maps(order.key(), members, &expected.order(order), found);
         }
+        compare_maps(FACETS, &self.facets, &expected.facets(), found);
+        compare_maps(BY_FACET, &self.by_facet, &expected.by_facet(), found);
+        compare_maps(LOW_STOCK, &self.low_stock, &expected.low_stock(), found);
+        compare_maps(MOST_RESERVED, &self.most_reserved, &expected.most_reserved(), found);
+        self.beside.compare(state, expected, found);
+        self.compare_outcomes(state, expected, found);
+    }
+
+    fn compare_outcomes(&self, state: &State, expected: &Expected, found: &mut Vec<String>) {
         for (command, outcome) in &expected.outcomes {
             let text = self.outcomes[command].as_deref();
             let is_claimed = outcome.applied_at >= state.outcomes_since

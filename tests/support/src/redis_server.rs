@@ -1,5 +1,6 @@
 //! A real Redis for one test, as a process on a free port, without persistence unless the test asks for it.
 
+use std::fmt::Debug;
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -67,11 +68,11 @@ impl RedisServer {
     }
 
     /// One command, and its answer.
-    pub fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+    pub fn command<T: redis::FromRedisValue>(&self, words: &[impl AsRef<[u8]> + Debug]) -> T {
         let mut connection = self.connect().expect("it answers");
-        let mut command = redis::cmd(words[0]);
-        for word in &words[1..] {
-            command.arg(*word);
+        let mut command = redis::Cmd::new();
+        for word in words {
+            command.arg(word.as_ref());
         }
         command.query(&mut connection).unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }

@@ -2,56 +2,99 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::id::{CommandId, ItemId};
+use shared::aggregate::AggregateId;
+use shared::id::CommandId;
+use shared::outcome::RejectionCode;
 
-use super::database::{Database, Entry, Outcome};
-use super::fact::{Change, Message, is_catalogue};
-use super::{History, Report, Sent};
+use super::database::{Database, Outcome};
+use super::fact::Change;
+use super::step::{Cause, Fact};
+use super::{History, Report, Sent, shapes};
 
-/// What the journal holds of one command, in order.
-type Facts<'a> = Vec<(&'a Entry, &'a Message)>;
+/// What the journal holds of each command, in order.
+type ByCommand<'a> = BTreeMap<CommandId, Vec<Fact<'a>>>;
 
 pub(super) fn check(database: &Database, history: &History, report: &mut Report) {
-    let mut by_command: BTreeMap<CommandId, Facts<'_>> = BTreeMap::new();
-    for entry in &database.journal {
-        if let Some(message) = &entry.message {
-            by_command.entry(message.command_id).or_default().push((entry, message));
+    let mut by_cause: BTreeMap<Cause, Vec<Fact<'_>>> = BTreeMap::new();
+    for fact in database.facts() {
+        by_cause.entry(Cause::of(fact.entry.command_id, fact.message)).or_default().push(fact);
+    }
+    let mut by_command = ByCommand::new();
+    for (cause, facts) in by_cause {
+        let asked = match cause {
+            Cause::Command(command) => database.outcomes.get(&command).map(|outcome| outcome.request_type.as_str()),
+            Cause::Expiry(_) | Cause::Opening(_) | Cause::Nothing => None,
+        };
+        let name = named(cause);
+        once(&name, &facts, report);
+        report.invented.extend(shapes::fault(cause, asked, &facts).map(|fault| format!("{name}: {fault}")));
+        if let Cause::Command(command) = cause {
+            by_command.insert(command, facts);
         }
     }
-    for (&command, facts) in &by_command {
-        once(command, facts, report);
-    }
+    rejections(database, report);
     outcomes(database, &by_command, report);
     one_effect_a_key(database, report);
     asked_for(database, &by_command, history, report);
     count(database, &by_command, history, report);
 }
 
-/// Its facts are 0..n of one message, and it was either applied or rejected.
-fn once(command: CommandId, facts: &Facts<'_>, report: &mut Report) {
+fn named(cause: Cause) -> String {
+    match cause {
+        Cause::Command(command) => command.to_string(),
+        Cause::Expiry(reservation) => format!("the expiry of {reservation}"),
+        Cause::Opening(reservation) => format!("the opening hold {reservation}"),
+        Cause::Nothing => "nobody".to_owned(),
+    }
+}
+
+/// Its facts are 0..n of one message, together, and a command was either applied or rejected.
+fn once(name: &str, facts: &[Fact<'_>], report: &mut Report) {
     let mut indices = BTreeSet::new();
-    for (entry, _) in facts {
+    for Fact { entry, .. } in facts {
         if !indices.insert(entry.fact_index) {
-            report.twice.push(format!("{command}: fact {} again at sequence {}", entry.fact_index, entry.sequence));
+            report.twice.push(format!("{name}: fact {} again at sequence {}", entry.fact_index, entry.sequence));
         }
     }
     if let Some(missing) = (0..).zip(&indices).find(|(expected, index)| expected != *index) {
-        report.lost.push(format!("{command}: fact {} is missing", missing.0));
+        report.lost.push(format!("{name}: fact {} is missing", missing.0));
     }
-    let origins: BTreeSet<_> = facts.iter().map(|(entry, _)| (entry.log, entry.log_offset)).collect();
+    let origins: BTreeSet<_> = facts.iter().map(|fact| (fact.entry.log, fact.entry.log_offset)).collect();
     if origins.len() > 1 {
-        report.twice.push(format!("{command}: applied at several positions (log, offset): {origins:?}"));
+        report.twice.push(format!("{name}: applied at several positions (log, offset): {origins:?}"));
     }
-    let rejections = facts.iter().filter(|(_, message)| message.change.rejection().is_some()).count();
+    let rejections = facts.iter().filter(|fact| fact.message.change.rejection().is_some()).count();
     if rejections > 0 && facts.len() > 1 {
-        report.twice.push(format!("{command}: a rejection and {} more facts", facts.len() - 1));
+        report.twice.push(format!("{name}: a rejection and {} more facts", facts.len() - 1));
+    }
+    for pair in facts.windows(2) {
+        let (before, after) = (pair[0].entry, pair[1].entry);
+        if after.sequence != before.sequence + 1 || after.fact_index < before.fact_index {
+            let (index, sequence) = (after.fact_index, after.sequence);
+            report.order.push(format!("{name}: fact {index} at sequence {sequence} does not follow the one before"));
+        }
+    }
+}
+
+/// A rejection names what was asked of, and a rule that there is.
+fn rejections(database: &Database, report: &mut Report) {
+    for Fact { entry, message } in database.facts() {
+        let Change::CommandRejected { request_type, code, .. } = &message.change else { continue };
+        let kind = message.change.about().map(|of| of.kind());
+        if kind.is_none() || kind != shapes::kind(request_type) {
+            let fault = format!("sequence {}: a {request_type} was rejected of {kind:?}", entry.sequence);
+            report.invented.push(fault);
+        }
+        if RejectionCode::ALL.iter().all(|known| known.as_str() != code) {
+            report.invented.push(format!("sequence {}: rejected by {code}, which is no rule", entry.sequence));
+        }
     }
 }
 
 /// The table of outcomes says what the journal says. Outcomes up to `purged` may be gone.
-fn outcomes(database: &Database, by_command: &BTreeMap<CommandId, Facts<'_>>, report: &mut Report) {
+fn outcomes(database: &Database, by_command: &ByCommand<'_>, report: &mut Report) {
     for (command, facts) in by_command {
-        let last = facts.last().map_or(0, |(entry, _)| entry.sequence);
+        let last = facts.last().map_or(0, |fact| fact.entry.sequence);
         if !database.outcomes.contains_key(command) && last > database.progress.purged {
             report.lost.push(format!("{command}: has facts up to sequence {last} and no outcome"));
         }
@@ -70,7 +113,7 @@ fn outcomes(database: &Database, by_command: &BTreeMap<CommandId, Facts<'_>>, re
     }
 }
 
-fn dead_lettered(database: &Database, outcome: &Outcome, facts: &[(&Entry, &Message)]) -> Option<String> {
+fn dead_lettered(database: &Database, outcome: &Outcome, facts: &[Fact<'_>]) -> Option<String> {
     let letter = database.dead_letters.iter().find(|letter| Some(letter.id) == outcome.dead_letter_id);
     match letter {
         None => Some("there is no such dead letter".to_owned()),
@@ -80,29 +123,40 @@ fn dead_lettered(database: &Database, outcome: &Outcome, facts: &[(&Entry, &Mess
     }
 }
 
-fn decided(outcome: &Outcome, facts: &[(&Entry, &Message)]) -> Option<String> {
-    let Some((entry, message)) = facts.last() else { return Some("the journal holds nothing of it".to_owned()) };
+fn decided(outcome: &Outcome, facts: &[Fact<'_>]) -> Option<String> {
+    let Some(Fact { entry, message }) = facts.last() else {
+        return Some("the journal holds nothing of it".to_owned());
+    };
     let rejection = message.change.rejection();
     let decided = if rejection.is_some() { "rejected" } else { "applied" };
+    let (of, about) = (outcome.of.as_ref(), about(outcome, facts));
     if decided != outcome.status {
         Some(format!("the journal says {decided}"))
     } else if rejection != outcome.code.as_deref() {
         Some(format!("its code is {:?}, in the journal {rejection:?}", outcome.code))
     } else if entry.sequence != outcome.sequence {
         Some(format!("its sequence is {}, in the journal {}", outcome.sequence, entry.sequence))
-    } else if message.aggregate_id != outcome.item_id {
-        Some(format!("its item is {}, in the journal {}", outcome.item_id, message.aggregate_id))
+    } else if of.is_none() || !about.iter().eq(of) {
+        Some(format!("it is of {of:?}, in the journal of {about:?}"))
+    } else if let Change::CommandRejected { request_type, .. } = &message.change
+        && *request_type != outcome.request_type
+    {
+        Some(format!("it is of a {}, in the journal of a {request_type}", outcome.request_type))
     } else {
         None
     }
 }
 
-/// An applied outcome's version is that of the aggregate that the command named: the item or the level.
-fn version(outcome: &Outcome, facts: &[(&Entry, &Message)]) -> Option<String> {
-    let stream = i64::from(!is_catalogue(&outcome.request_type));
-    let own = facts.iter().filter(|(_, message)| message.change.stream() == stream);
-    let in_journal = own.map(|(_, message)| message.aggregate_version).next_back();
-    let expected = if outcome.status == "applied" { in_journal } else { None };
+/// What its facts are about, of the kind that such a request is asked of.
+fn about(outcome: &Outcome, facts: &[Fact<'_>]) -> BTreeSet<AggregateId> {
+    let about = facts.iter().filter_map(|fact| fact.entry.of.clone());
+    about.filter(|of| Some(of.kind()) == shapes::kind(&outcome.request_type)).collect()
+}
+
+/// An applied outcome's version is that of the aggregate that the command named.
+fn version(outcome: &Outcome, facts: &[Fact<'_>]) -> Option<String> {
+    let is_applied = outcome.status == "applied";
+    let expected = if is_applied { shapes::version(&outcome.request_type, facts) } else { None };
     (outcome.version != expected).then(|| format!("the outcome's version is {:?}, not {expected:?}", outcome.version))
 }
 
@@ -121,14 +175,14 @@ fn one_effect_a_key(database: &Database, report: &mut Report) {
 }
 
 /// What was accepted is there, what was refused is not, and what is there was asked for.
-fn asked_for(database: &Database, by_command: &BTreeMap<CommandId, Facts<'_>>, history: &History, report: &mut Report) {
+fn asked_for(database: &Database, by_command: &ByCommand<'_>, history: &History, report: &mut Report) {
     let mut sent: BTreeMap<CommandId, Vec<&Sent>> = BTreeMap::new();
-    let mut nameless: BTreeMap<(ItemId, &str), usize> = BTreeMap::new();
+    let mut nameless: BTreeMap<(&AggregateId, &str), usize> = BTreeMap::new();
     for one in &history.commands {
         match one.command_id {
             Some(command) => sent.entry(command).or_default().push(one),
             None if one.accepted => report.lost.push(format!("a 202 without a command id: {one:?}")),
-            None if one.unknown => *nameless.entry((one.item_id, &one.expected_type)).or_default() += 1,
+            None if one.unknown => *nameless.entry((&one.of, &one.expected_type)).or_default() += 1,
             None => {}
         }
     }
@@ -141,14 +195,16 @@ fn asked_for(database: &Database, by_command: &BTreeMap<CommandId, Facts<'_>>, h
             report.invented.push(format!("{command}: was refused, and yet has an outcome"));
         }
         if let Some(outcome) = database.outcomes.get(&command)
-            && sent.iter().any(|one| (one.item_id, &one.expected_type) != (outcome.item_id, &outcome.request_type))
+            && sent
+                .iter()
+                .any(|one| (Some(&one.of), &one.expected_type) != (outcome.of.as_ref(), &outcome.request_type))
         {
-            report.invented.push(format!("{command}: the outcome is of {} {}", outcome.request_type, outcome.item_id));
+            report.invented.push(format!("{command}: the outcome is of {} {:?}", outcome.request_type, outcome.of));
         }
     }
     if history.complete {
-        for (command, facts) in by_command.iter().filter(|(command, _)| !sent.contains_key(command)) {
-            unasked(*command, database.outcomes.get(command), facts, &mut nameless, report);
+        for command in by_command.keys().filter(|command| !sent.contains_key(command)) {
+            unasked(*command, database.outcomes.get(command), &mut nameless, report);
         }
     }
 }
@@ -157,12 +213,10 @@ fn asked_for(database: &Database, by_command: &BTreeMap<CommandId, Facts<'_>>, h
 fn unasked(
     command: CommandId,
     outcome: Option<&Outcome>,
-    facts: &Facts<'_>,
-    nameless: &mut BTreeMap<(ItemId, &str), usize>,
+    nameless: &mut BTreeMap<(&AggregateId, &str), usize>,
     report: &mut Report,
 ) {
-    let item = facts.first().map(|(_, message)| message.aggregate_id);
-    let key = item.zip(outcome.map(|outcome| outcome.request_type.as_str()));
+    let key = outcome.and_then(|outcome| Some((outcome.of.as_ref()?, outcome.request_type.as_str())));
     let open = nameless.iter_mut().find(|(candidate, left)| Some(**candidate) == key && **left > 0);
     match open {
         Some((_, left)) => *left -= 1,
@@ -170,8 +224,10 @@ fn unasked(
     }
 }
 
-fn count(database: &Database, by_command: &BTreeMap<CommandId, Facts<'_>>, history: &History, report: &mut Report) {
-    let rejection = |facts: &&Facts<'_>| facts.iter().any(|(_, m)| matches!(m.change, Change::CommandRejected { .. }));
+fn count(database: &Database, by_command: &ByCommand<'_>, history: &History, report: &mut Report) {
+    let rejection = |facts: &&Vec<Fact<'_>>| facts.iter().any(|fact| fact.message.change.rejection().is_some());
+    let of_type =
+        |event_type: &str| database.facts().filter(|fact| fact.message.change.event_type() == event_type).count();
     let counts = &mut report.counts;
     counts.sent = history.commands.len();
     counts.accepted = history.commands.iter().filter(|one| one.accepted).count();
@@ -180,4 +236,6 @@ fn count(database: &Database, by_command: &BTreeMap<CommandId, Facts<'_>>, histo
     counts.rejected = by_command.values().filter(rejection).count();
     counts.applied = by_command.len() - counts.rejected;
     counts.dead_letters = database.dead_letters.len();
+    counts.reservations = of_type("ReservationCreated");
+    counts.expiries = of_type("ReservationExpired");
 }

@@ -1,14 +1,20 @@
 //! The tables, as they are.
 
+mod state;
+
 use std::collections::BTreeMap;
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row};
+use shared::aggregate::{AggregateId, AggregateKind};
 use shared::id::{CommandId, EventId, Id, ItemId};
 use uuid::Uuid;
 
 use super::Report;
 use super::fact::Message;
+use super::step::{Cause, Fact};
+
+pub(super) use state::{Item, Key, Level, Line, Movement, Reservation, State, Store};
 
 pub(super) struct Database {
     /// In the order of its sequence.
@@ -16,15 +22,19 @@ pub(super) struct Database {
     pub outcomes: BTreeMap<CommandId, Outcome>,
     pub dead_letters: Vec<DeadLetter>,
     pub logs: BTreeMap<i64, Log>,
-    pub items: BTreeMap<ItemId, Item>,
-    pub levels: BTreeMap<(ItemId, String), Level>,
+    pub state: State,
     pub terms: BTreeMap<ItemId, Vec<String>>,
+    /// What names an item in the full-text index.
+    pub numbers: BTreeMap<ItemId, i64>,
+    /// By currency, as written.
+    pub stock_value: BTreeMap<String, String>,
     pub progress: Progress,
 }
 
 pub(super) struct Entry {
     pub sequence: i64,
-    pub item_id: Option<ItemId>,
+    /// What it is about; none for a dead letter.
+    pub of: Option<AggregateId>,
     pub command_id: Option<CommandId>,
     pub fact_index: u32,
     pub log: i64,
@@ -37,7 +47,8 @@ pub(super) struct Entry {
 pub(super) struct Outcome {
     pub status: String,
     pub request_type: String,
-    pub item_id: ItemId,
+    /// What was asked of; `None` if the columns are the id of nothing.
+    pub of: Option<AggregateId>,
     pub version: Option<i64>,
     pub sequence: i64,
     pub code: Option<String>,
@@ -59,25 +70,6 @@ pub(super) struct Log {
     pub next_offset: Option<i64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Item {
-    pub sku: String,
-    pub name: String,
-    pub description: Option<String>,
-    pub version: i64,
-    pub deleted: bool,
-    pub created_at: i64,
-    pub updated_at: i64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Level {
-    pub quantity: i64,
-    pub reserved: i64,
-    pub version: i64,
-    pub updated_at: i64,
-}
-
 pub(super) struct Progress {
     pub items: usize,
     pub applied: usize,
@@ -86,6 +78,8 @@ pub(super) struct Progress {
     pub published: i64,
     pub purged: i64,
     pub last_time: i64,
+    pub units: i64,
+    pub reserved: i64,
 }
 
 /// What `PRAGMA integrity_check` and `foreign_key_check` find. On a read-only connection SQLite does not look at CHECKs;
@@ -108,16 +102,24 @@ impl Database {
         for (item, term) in pairs {
             terms.entry(item).or_default().push(term);
         }
+        let numbers = all(connection, "SELECT item_id, number FROM items", |row| Ok((id(row, 0)?, row.get(1)?)))?;
+        let value = "SELECT currency, amount_minor FROM stock_value";
         Ok(Self {
             journal: journal(connection, report)?,
             outcomes: outcomes(connection)?,
             dead_letters: dead_letters(connection)?,
             logs: logs(connection)?,
-            items: items(connection)?,
-            levels: levels(connection)?,
+            state: State::load(connection)?,
             terms,
+            numbers: numbers.into_iter().collect(),
+            stock_value: all(connection, value, |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect(),
             progress: progress(connection)?,
         })
+    }
+
+    /// The entries that carry a fact that can be read.
+    pub(super) fn facts(&self) -> impl Iterator<Item = Fact<'_>> {
+        self.journal.iter().filter_map(|entry| entry.message.as_ref().map(|message| Fact { entry, message }))
     }
 
     /// What an entry's log is called.
@@ -127,8 +129,9 @@ impl Database {
 }
 
 fn journal(connection: &Connection, report: &mut Report) -> rusqlite::Result<Vec<Entry>> {
-    let sql = "SELECT sequence, stream, event_type, item_id, command_id, fact_index, log, log_offset, occurred_at,
-                      message FROM journal ORDER BY sequence";
+    let sql = "SELECT sequence, stream, event_type, aggregate_id, command_id, fact_index, log, log_offset, occurred_at,
+                   message, aggregate
+               FROM journal ORDER BY sequence";
     let mut entries = Vec::new();
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;
@@ -143,7 +146,7 @@ fn journal(connection: &Connection, report: &mut Report) -> rusqlite::Result<Vec
         });
         let entry = Entry {
             sequence: row.get(0)?,
-            item_id: optional_id(row, 3)?,
+            of: aggregate(row.get(10)?, row.get(3)?),
             command_id: optional_id(row, 4)?,
             fact_index: row.get(5)?,
             log: row.get(6)?,
@@ -165,20 +168,31 @@ fn journal(connection: &Connection, report: &mut Report) -> rusqlite::Result<Vec
 }
 
 impl Entry {
+    /// Whether a message of the log caused it, and stands at its offset.
+    pub(super) const fn is_of_a_message(&self) -> bool {
+        self.message.is_none() || self.command_id.is_some()
+    }
+
     /// Where the columns and the message disagree.
     fn contradiction(&self, stream: i64, event_type: &str) -> Option<String> {
         let Some(message) = &self.message else {
             let dead = stream == 2 && event_type == "DeadLettered";
             return (!dead).then(|| format!("{event_type} on stream {stream} without a message"));
         };
-        let derived = EventId::of_fact(message.command_id, self.fact_index);
+        let derived = match Cause::of(message.command_id, message) {
+            Cause::Command(command) => Some(EventId::of_fact(command, self.fact_index)),
+            Cause::Expiry(reservation) => Some(EventId::of_expiry(reservation, self.fact_index)),
+            Cause::Opening(reservation) => Some(EventId::of_opening(reservation, self.sequence.unsigned_abs())),
+            Cause::Nothing => None,
+        };
+        let about = self.of.as_ref().map(AggregateId::to_string);
         differ("sequence", &self.sequence, &message.sequence)
             .or_else(|| differ("event_type", &event_type, &message.change.event_type()))
             .or_else(|| differ("stream", &stream, &message.change.stream()))
-            .or_else(|| differ("item_id", &self.item_id, &Some(message.aggregate_id)))
-            .or_else(|| differ("item_id", &self.item_id, &Some(message.change.item_id())))
-            .or_else(|| differ("command_id", &self.command_id, &Some(message.command_id)))
-            .or_else(|| differ("event id", &derived, &message.event_id))
+            .or_else(|| differ("aggregate_id", &about.as_deref(), &Some(&*message.aggregate_id)))
+            .or_else(|| differ("aggregate", &self.of, &message.change.about()))
+            .or_else(|| differ("command_id", &self.command_id, &message.command_id))
+            .or_else(|| differ("event id", &derived, &Some(message.event_id)))
             .or_else(|| differ("occurred_at", &self.occurred_at, &message.occurred_at.millis()))
     }
 }
@@ -188,13 +202,14 @@ fn differ<T: PartialEq + std::fmt::Debug>(name: &str, column: &T, in_message: &T
 }
 
 fn outcomes(connection: &Connection) -> rusqlite::Result<BTreeMap<CommandId, Outcome>> {
-    let sql = "SELECT command_id, status, type, item_id, version, sequence, code, dead_letter_id, idempotency_id
+    let sql = "SELECT command_id, status, type, aggregate_id, version, sequence, code, dead_letter_id, idempotency_id,
+                   aggregate
                FROM outcomes";
     let outcome = |row: &Row<'_>| {
         let outcome = Outcome {
             status: row.get(1)?,
             request_type: row.get(2)?,
-            item_id: id(row, 3)?,
+            of: aggregate(row.get(9)?, row.get(3)?),
             version: row.get(4)?,
             sequence: row.get(5)?,
             code: row.get(6)?,
@@ -226,35 +241,9 @@ fn logs(connection: &Connection) -> rusqlite::Result<BTreeMap<i64, Log>> {
     Ok(all(connection, "SELECT log, log_id, next_offset FROM logs", log)?.into_iter().collect())
 }
 
-fn items(connection: &Connection) -> rusqlite::Result<BTreeMap<ItemId, Item>> {
-    let sql = "SELECT item_id, sku, name, description, version, deleted, created_at, updated_at FROM items";
-    let item = |row: &Row<'_>| {
-        let item = Item {
-            sku: row.get(1)?,
-            name: row.get(2)?,
-            description: row.get(3)?,
-            version: row.get(4)?,
-            deleted: row.get(5)?,
-            created_at: row.get(6)?,
-            updated_at: row.get(7)?,
-        };
-        Ok((id(row, 0)?, item))
-    };
-    Ok(all(connection, sql, item)?.into_iter().collect())
-}
-
-fn levels(connection: &Connection) -> rusqlite::Result<BTreeMap<(ItemId, String), Level>> {
-    let sql = "SELECT item_id, store_id, quantity, reserved, version, updated_at FROM stock_levels";
-    let level = |row: &Row<'_>| {
-        let level =
-            Level { quantity: row.get(2)?, reserved: row.get(3)?, version: row.get(4)?, updated_at: row.get(5)? };
-        Ok(((id(row, 0)?, row.get(1)?), level))
-    };
-    Ok(all(connection, sql, level)?.into_iter().collect())
-}
-
 fn progress(connection: &Connection) -> rusqlite::Result<Progress> {
-    let sql = "SELECT items, applied, rejected, dead_lettered, published, purged, last_time FROM progress";
+    let sql = "SELECT items, applied, rejected, dead_lettered, published, purged, last_time, units, reserved
+               FROM progress";
     connection.query_row(sql, [], |row| {
         Ok(Progress {
             items: row.get(0)?,
@@ -264,6 +253,8 @@ fn progress(connection: &Connection) -> rusqlite::Result<Progress> {
             published: row.get(4)?,
             purged: row.get(5)?,
             last_time: row.get(6)?,
+            units: row.get(7)?,
+            reserved: row.get(8)?,
         })
     })
 }
@@ -282,6 +273,11 @@ pub(super) fn id<Kind>(row: &Row<'_>, column: usize) -> rusqlite::Result<Id<Kind
 
 fn optional_id<Kind>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Id<Kind>>> {
     row.get::<_, Option<Vec<u8>>>(column)?.map(|bytes| uuid(column, &bytes).map(Id::from_uuid)).transpose()
+}
+
+/// What the two columns name: nothing, if they fit no kind.
+fn aggregate(kind: i64, id: Option<Vec<u8>>) -> Option<AggregateId> {
+    AggregateKind::from_number(kind)?.read(&id?).ok()
 }
 
 fn uuid(column: usize, bytes: &[u8]) -> rusqlite::Result<Uuid> {

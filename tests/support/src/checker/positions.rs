@@ -13,12 +13,26 @@ pub(super) fn check(database: &Database, history: &History, report: &mut Report)
     poison(database, history, report);
 }
 
+/// What of a log has been seen so far.
+#[derive(Default)]
+struct Seen<'a> {
+    /// The last message.
+    message: Option<&'a Entry>,
+    /// The last entry that no message caused: it names the next offset to apply.
+    between: Option<&'a Entry>,
+}
+
 /// Within a log, offsets never go back, and the stored position is behind them all.
 fn positions(database: &Database, report: &mut Report) {
-    let mut furthest: BTreeMap<i64, &Entry> = BTreeMap::new();
+    let mut logs: BTreeMap<i64, Seen<'_>> = BTreeMap::new();
     for entry in &database.journal {
-        let last = furthest.entry(entry.log).or_insert(entry);
-        if entry.log_offset < last.log_offset {
+        let seen = logs.entry(entry.log).or_default();
+        let caused = entry.is_of_a_message();
+        let behind_message = |last: &&Entry| {
+            if caused { entry.log_offset < last.log_offset } else { entry.log_offset <= last.log_offset }
+        };
+        let later = seen.message.filter(behind_message);
+        if let Some(last) = later.or(seen.between.filter(|last| entry.log_offset < last.log_offset)) {
             report.position_faults.push(format!(
                 "log {}: sequence {} is of offset {}, sequence {} before it of offset {}",
                 database.log_name(entry.log),
@@ -27,15 +41,24 @@ fn positions(database: &Database, report: &mut Report) {
                 last.sequence,
                 last.log_offset
             ));
+        } else if caused {
+            seen.message = Some(entry);
         } else {
-            *last = entry;
+            seen.between = Some(entry);
         }
     }
-    for (log, last) in furthest {
+    for (log, seen) in logs {
         let next = database.logs.get(&log).and_then(|log| log.next_offset);
-        if next.is_none_or(|next| next <= last.log_offset) {
-            let (name, offset) = (database.log_name(log), last.log_offset);
+        let name = database.log_name(log);
+        if let Some(offset) =
+            seen.message.map(|last| last.log_offset).filter(|&offset| next.is_none_or(|next| next <= offset))
+        {
             report.position_faults.push(format!("log {name}: offset {offset} was applied, the position is {next:?}"));
+        }
+        if let Some(offset) = seen.between.map(|last| last.log_offset).filter(|&offset| next.unwrap_or(0) < offset) {
+            report
+                .position_faults
+                .push(format!("log {name}: offset {offset} was to be next, the position is {next:?}"));
         }
     }
 }
@@ -43,11 +66,10 @@ fn positions(database: &Database, report: &mut Report) {
 /// An offset of a log holds one message, and so one command or one dead letter.
 fn one_cause_each(database: &Database, report: &mut Report) {
     let mut causes: BTreeMap<(i64, i64), BTreeSet<String>> = BTreeMap::new();
-    for entry in &database.journal {
+    for entry in database.journal.iter().filter(|entry| entry.is_of_a_message()) {
         let cause = match (&entry.message, entry.command_id) {
             (Some(_), Some(command)) => format!("command {command}"),
-            (Some(_), None) => format!("sequence {} without a command", entry.sequence),
-            (None, _) => format!("the dead letter at sequence {}", entry.sequence),
+            _ => format!("the dead letter at sequence {}", entry.sequence),
         };
         causes.entry((entry.log, entry.log_offset)).or_default().insert(cause);
     }
@@ -57,16 +79,16 @@ fn one_cause_each(database: &Database, report: &mut Report) {
     }
 }
 
-/// For each item, the journal's order is the log's; and the writer's clock never goes back.
+/// For each aggregate, the journal's order is the log's; and the writer's clock never goes back.
 fn order(database: &Database, report: &mut Report) {
-    let mut last_of_item = BTreeMap::new();
+    let mut last_of = BTreeMap::new();
     let mut last_time = i64::MIN;
     for entry in &database.journal {
-        if let Some(item) = entry.item_id {
-            let last = last_of_item.insert((item, entry.log), entry.log_offset);
+        if let Some(of) = &entry.of {
+            let last = last_of.insert((of, entry.log), entry.log_offset);
             if let Some(last) = last.filter(|&last| last > entry.log_offset) {
                 let (sequence, offset) = (entry.sequence, entry.log_offset);
-                report.order.push(format!("{item}: offset {offset} at sequence {sequence} comes after offset {last}"));
+                report.order.push(format!("{of}: offset {offset} at sequence {sequence} comes after offset {last}"));
             }
         }
         if entry.occurred_at < last_time {
