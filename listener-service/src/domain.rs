@@ -1,10 +1,13 @@
 //! What the business allows: pure, total, without I/O, clock or randomness.
 //!
-//! `decide` says what follows from a command, `evolve` what follows from a fact. The invariant that both keep, at
-//! every level: `0 ≤ reserved ≤ quantity ≤ 1,000,000,000`.
+//! `decide` says what follows from a command, `expire` what follows from a deadline, `evolve` what follows from a fact.
+//! The invariant that all keep, at every level: `0 ≤ reserved ≤ quantity ≤ 1,000,000,000`, and `reserved` is what the
+//! pending reservations hold.
 
 mod decide;
+mod draft;
 mod state;
 
-pub use decide::{Change, Rejection, Request, decide};
-pub use state::{Aggregate, Item, Level};
+pub use decide::{Rejection, Request, decide, expire};
+pub use draft::Change;
+pub use state::{Aggregate, Item, Level, Reservation, Situation, Store};

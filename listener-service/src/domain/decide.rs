@@ -1,33 +1,36 @@
 //! From a command and what is so, to the facts that follow or to the rule that says no.
 
-use shared::id::{ItemId, ReservationId};
-use shared::message::{Command, Fact, ItemDetails, LevelAfter};
-use shared::outcome::RejectionCode;
-use shared::quantity::{Adjustment, MAX_UNITS, PositiveQuantity, Quantity};
-use shared::text::{Description, Name, Reason, Reference, Sku, StoreId};
+mod catalogue;
+mod reservation;
+mod stock;
+mod store;
 
-use super::{Aggregate, Item, Level};
+use shared::aggregate::AggregateId;
+use shared::clock::Timestamp;
+use shared::id::{CommandId, ItemId};
+use shared::message::Command;
+use shared::outcome::RejectionCode;
+use shared::quantity::Quantity;
+use shared::text::{Reason, StoreId};
+
+use super::draft::Place;
+use super::{Aggregate, Change, Item, Level, Situation, Store};
+
+pub use reservation::expire;
 
 /// A command as far as the decision goes.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// Of which item.
-    pub item_id: ItemId,
+    /// What is asked of.
+    pub of: &'a AggregateId,
     /// What is asked.
     pub command: &'a Command,
-    /// From `If-Match`: of the item (catalogue) or of the level (stock).
+    /// From `If-Match`: of the item, the level, the reservation or the store.
     pub expected_version: Option<u64>,
-    /// Of the reservation that the command would make.
-    pub reservation_id: ReservationId,
-}
-
-/// A fact, and the version of its aggregate after it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// What happened.
-    pub fact: Fact,
-    /// Of the item, or of the level for a stock fact.
-    pub version: u64,
+    /// Names the reservation that a simple reservation makes.
+    pub command_id: CommandId,
+    /// The writer's clock.
+    pub now: Timestamp,
 }
 
 /// A business rule said no.
@@ -43,133 +46,104 @@ pub struct Rejection {
 }
 
 /// At least one fact, or the rejection.
-pub fn decide(state: &Aggregate, request: &Request<'_>) -> Result<Vec<Change>, Rejection> {
+pub fn decide(situation: &Situation<'_>, request: &Request<'_>) -> Result<Vec<Change>, Rejection> {
+    match request.of {
+        AggregateId::Item(item_id) => decide_item(situation, request, *item_id),
+        AggregateId::Reservation(id) => reservation::decide(situation, request, *id),
+        AggregateId::Store(id) => store::decide(situation, request, id),
+    }
+}
+
+fn decide_item(situation: &Situation<'_>, request: &Request<'_>, item_id: ItemId) -> Result<Vec<Change>, Rejection> {
+    let subject = Subject { situation, request, item_id };
     match request.command {
-        Command::CreateItem { sku, name, description, quantity } => {
-            create(state, request.item_id, sku, name, description.as_ref(), *quantity)
-        }
-        Command::UpdateItem { name, description } => {
-            let item = expected_item(state, request)?;
-            let details = ItemDetails {
-                item_id: request.item_id,
-                sku: item.sku.clone(),
-                name: name.clone(),
-                description: description.clone(),
-            };
-            Ok(vec![Change { fact: Fact::ItemUpdated(details), version: item.version + 1 }])
-        }
-        Command::DeleteItem {} => delete(state, request),
+        Command::CreateItem { sku, fields, quantity } => catalogue::create(&subject, sku, fields, *quantity),
+        Command::UpdateItem(fields) => catalogue::update(&subject, fields),
+        Command::DeleteItem {} => catalogue::delete(&subject),
         Command::AdjustStock { store_id, quantity, reason, reference } => {
-            let place = Place::expected(state, request, store_id)?;
-            adjust(&place, *quantity, reason.clone(), reference.clone()).map(|change| vec![change])
+            stock::adjust(&subject, store_id, *quantity, reason.as_ref(), reference.as_ref())
         }
-        Command::ReserveStock { store_id, quantity } => {
-            let place = Place::expected(state, request, store_id)?;
-            reserve(&place, *quantity, request.reservation_id).map(|change| vec![change])
+        Command::ReserveStock { store_id, quantity } => reservation::reserve_simply(&subject, store_id, *quantity),
+        Command::ReleaseStock { store_id, quantity } => reservation::release_simply(&subject, store_id, *quantity),
+        Command::CountStock { store_id, quantity, expected_quantity, reason } => {
+            stock::count(&subject, store_id, *quantity, *expected_quantity, reason.as_ref())
         }
-        Command::ReleaseStock { store_id, quantity } => {
-            let place = Place::expected(state, request, store_id)?;
-            release(&place, *quantity).map(|change| vec![change])
+        Command::ConfigureStock { store_id, low_stock_threshold } => {
+            stock::configure(&subject, store_id, *low_stock_threshold)
         }
+        Command::TransferStock { from_store_id, to_store_id, quantity, reason } => {
+            stock::transfer(&subject, from_store_id, to_store_id, *quantity, reason.as_ref())
+        }
+        Command::Reserve { .. }
+        | Command::ConfirmReservation { .. }
+        | Command::ExtendReservation { .. }
+        | Command::ReleaseReservation {}
+        | Command::CreateStore { .. }
+        | Command::UpdateStore(_) => unreachable!("decoding gives a command the kind of aggregate that it is for"),
     }
 }
 
-fn create(
-    state: &Aggregate,
+/// A command about one item.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    situation: &'a Situation<'a>,
+    request: &'a Request<'a>,
     item_id: ItemId,
-    sku: &Sku,
-    name: &Name,
-    description: Option<&Description>,
-    quantity: Quantity,
-) -> Result<Vec<Change>, Rejection> {
-    if let Some(item) = state.live() {
-        let detail = format!("sku {sku} is item {item_id} already");
-        return Err(Rejection { code: RejectionCode::DuplicateSku, detail, version: item.version });
-    }
-    let details = ItemDetails { item_id, sku: sku.clone(), name: name.clone(), description: description.cloned() };
-    let version = state.item.as_ref().map_or(0, |tombstone| tombstone.version) + 1;
-    let mut changes = vec![Change { fact: Fact::ItemCreated(details), version }];
-    if quantity != Quantity::ZERO {
-        let store = StoreId::main();
-        let place = Place { item_id, sku, store: &store, level: state.level(&store) };
-        changes.push(place.adjusted(quantity.units(), Some(fixed_reason("initial")), None));
-    }
-    Ok(changes)
 }
 
-fn delete(state: &Aggregate, request: &Request<'_>) -> Result<Vec<Change>, Rejection> {
-    let item = expected_item(state, request)?;
-    let reserved: i64 = state.levels.values().map(|level| level.reserved).sum();
-    if reserved > 0 {
-        let detail = format!("{reserved} unit(s) of {} are reserved; release them first", item.sku);
-        return Err(Rejection { code: RejectionCode::ItemHasReservations, detail, version: item.version });
+impl<'a> Subject<'a> {
+    fn aggregate(&self) -> Option<&'a Aggregate> {
+        self.situation.item(self.item_id)
     }
-    let item_id = request.item_id;
-    let mut changes: Vec<Change> = state
-        .levels
-        .iter()
-        .filter(|(_, level)| level.quantity > 0)
-        .map(|(store, level)| {
-            let place = Place { item_id, sku: &item.sku, store, level: *level };
-            place.adjusted(-level.quantity, Some(fixed_reason("deleted")), None)
-        })
-        .collect();
-    let fact = Fact::ItemDeleted { item_id, sku: item.sku.clone() };
-    changes.push(Change { fact, version: item.version + 1 });
-    Ok(changes)
+
+    fn live_item(&self) -> Result<&'a Item, Rejection> {
+        live_item(self.situation, self.item_id)
+    }
+
+    /// The live item at the version that the client expects.
+    fn expected_item(&self) -> Result<&'a Item, Rejection> {
+        let item = self.live_item()?;
+        match_version(self.request.expected_version, item.version)?;
+        Ok(item)
+    }
+
+    /// The level at the version that the client expects, of a live item at a store that exists.
+    fn expected_level(&self, store: &'a StoreId) -> Result<(Place<'a>, Level), Rejection> {
+        let (place, level) = self.level(store)?;
+        match_version(self.request.expected_version, level.version)?;
+        Ok((place, level))
+    }
+
+    fn level(&self, store: &'a StoreId) -> Result<(Place<'a>, Level), Rejection> {
+        let item = self.live_item()?;
+        let level = self.aggregate().map(|aggregate| aggregate.level(store)).unwrap_or_default();
+        existing_store(self.situation, store).map_err(|rejection| Rejection { version: level.version, ..rejection })?;
+        Ok((Place { item_id: self.item_id, sku: &item.sku, store }, level))
+    }
 }
 
-fn adjust(
-    place: &Place<'_>,
-    adjustment: Adjustment,
-    reason: Option<Reason>,
-    reference: Option<Reference>,
-) -> Result<Change, Rejection> {
-    let after = place.level.quantity + adjustment.units();
-    if after > MAX_UNITS {
-        let detail = format!("{after} units would be on hand, and at most {MAX_UNITS} may be");
-        return Err(place.rejected(RejectionCode::QuantityOutOfRange, detail));
-    }
-    if after < place.level.reserved {
-        return Err(place.insufficient_stock(-adjustment.units()));
-    }
-    Ok(place.adjusted(adjustment.units(), reason, reference))
-}
-
-fn reserve(place: &Place<'_>, wanted: PositiveQuantity, reservation_id: ReservationId) -> Result<Change, Rejection> {
-    if wanted.units() > place.level.available() {
-        return Err(place.insufficient_stock(wanted.units()));
-    }
-    let reserved = place.level.reserved + wanted.units();
-    let level = place.after(place.level.quantity, reserved);
-    let fact = Fact::StockReserved { level, reserved_quantity: wanted.units(), reservation_id };
-    Ok(Change { fact, version: place.level.version + 1 })
-}
-
-fn release(place: &Place<'_>, wanted: PositiveQuantity) -> Result<Change, Rejection> {
-    let reserved = place.level.reserved - wanted.units();
-    if reserved < 0 {
-        let detail = format!("reserved {}, to release {}", place.level.reserved, wanted.units());
-        return Err(place.rejected(RejectionCode::InsufficientReserved, detail));
-    }
-    let level = place.after(place.level.quantity, reserved);
-    let fact = Fact::StockReleased { level, released_quantity: wanted.units() };
-    Ok(Change { fact, version: place.level.version + 1 })
-}
-
-/// The live item at the version that the client expects.
-fn expected_item<'a>(state: &'a Aggregate, request: &Request<'_>) -> Result<&'a Item, Rejection> {
-    let item = live_item(state, request.item_id)?;
-    match_version(request.expected_version, item.version)?;
-    Ok(item)
-}
-
-fn live_item(state: &Aggregate, item_id: ItemId) -> Result<&Item, Rejection> {
-    state.live().ok_or_else(|| Rejection {
+fn live_item<'a>(situation: &'a Situation<'_>, item_id: ItemId) -> Result<&'a Item, Rejection> {
+    let aggregate = situation.item(item_id);
+    aggregate.and_then(Aggregate::live).ok_or_else(|| Rejection {
         code: RejectionCode::ItemNotFound,
         detail: format!("there is no item {item_id}"),
-        version: state.item.as_ref().map_or(0, |tombstone| tombstone.version),
+        version: aggregate.and_then(|aggregate| aggregate.item.as_ref()).map_or(0, |tombstone| tombstone.version),
     })
+}
+
+fn existing_store(situation: &Situation<'_>, store: &StoreId) -> Result<Store, Rejection> {
+    situation.store(store).ok_or_else(|| {
+        let detail = format!("there is no store {store}");
+        Rejection { code: RejectionCode::StoreNotFound, detail, version: 0 }
+    })
+}
+
+fn active_store(situation: &Situation<'_>, store: &StoreId) -> Result<(), Rejection> {
+    if existing_store(situation, store)?.active {
+        return Ok(());
+    }
+    let detail = format!("the store {store} takes no new reservations");
+    Err(Rejection { code: RejectionCode::StoreInactive, detail, version: 0 })
 }
 
 fn match_version(expected: Option<u64>, actual: u64) -> Result<(), Rejection> {
@@ -182,52 +156,15 @@ fn match_version(expected: Option<u64>, actual: u64) -> Result<(), Rejection> {
     }
 }
 
+fn insufficient_stock(level: Level, requested: i64) -> Rejection {
+    let detail = format!("available {}, requested {requested}", level.available());
+    Rejection { code: RejectionCode::InsufficientStock, detail, version: level.version }
+}
+
 fn fixed_reason(reason: &str) -> Reason {
     Reason::parse(reason).expect("a short word keeps the rule")
 }
 
-/// One item at one store, with its level before the command.
-struct Place<'a> {
-    item_id: ItemId,
-    sku: &'a Sku,
-    store: &'a StoreId,
-    level: Level,
-}
-
-impl<'a> Place<'a> {
-    /// The level at the version that the client expects.
-    fn expected(state: &'a Aggregate, request: &Request<'_>, store: &'a StoreId) -> Result<Self, Rejection> {
-        let item = live_item(state, request.item_id)?;
-        let level = state.level(store);
-        match_version(request.expected_version, level.version)?;
-        Ok(Self { item_id: request.item_id, sku: &item.sku, store, level })
-    }
-
-    fn after(&self, quantity: i64, reserved: i64) -> LevelAfter {
-        LevelAfter {
-            item_id: self.item_id,
-            sku: self.sku.clone(),
-            store_id: self.store.clone(),
-            total_quantity: quantity,
-            reserved_total: reserved,
-            available_quantity: quantity - reserved,
-        }
-    }
-
-    fn adjusted(&self, adjustment: i64, reason: Option<Reason>, reference: Option<Reference>) -> Change {
-        let previous_quantity = self.level.quantity;
-        let new_quantity = previous_quantity + adjustment;
-        let level = self.after(new_quantity, self.level.reserved);
-        let fact = Fact::StockAdjusted { level, adjustment, previous_quantity, new_quantity, reason, reference };
-        Change { fact, version: self.level.version + 1 }
-    }
-
-    fn insufficient_stock(&self, requested: i64) -> Rejection {
-        let detail = format!("available {}, requested {requested}", self.level.available());
-        self.rejected(RejectionCode::InsufficientStock, detail)
-    }
-
-    fn rejected(&self, code: RejectionCode, detail: String) -> Rejection {
-        Rejection { code, detail, version: self.level.version }
-    }
+fn units(quantity: Option<Quantity>) -> Option<i64> {
+    quantity.map(Quantity::units)
 }
