@@ -81,6 +81,8 @@ pub struct Projector {
     was_whole_in: Option<String>,
     /// Redis evicts, and that was said.
     has_warned: bool,
+    /// How many reservations that have ended are kept.
+    ended_kept: usize,
 }
 
 /// What it knows of the model.
@@ -143,7 +145,15 @@ impl Projector {
             looked: None,
             was_whole_in: None,
             has_warned: false,
+            ended_kept: shared::read_model::ENDED_KEPT,
         }
+    }
+
+    /// It keeps so many reservations that have ended: for tests, to which the usual number is too great.
+    #[must_use]
+    pub fn keeping(mut self, ended: usize) -> Self {
+        self.ended_kept = ended;
+        self
     }
 
     /// Projects until told to stop, then what is left, at most until the deadline. Ends before only if another listener

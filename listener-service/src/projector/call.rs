@@ -3,7 +3,9 @@
 use redis::ScriptInvocation;
 use shared::clock::Timestamp;
 use shared::id::{CommandId, ItemId};
-use shared::read_model::{OUTCOME_SECONDS, StoredItem, StoredOutcome, row};
+use shared::read_model::{
+    OUTCOME_SECONDS, StoreAsOf, StoredItem, StoredOutcome, StoredReservation, facets, numbered, row,
+};
 use shared::search;
 
 /// An item as `upsert` of `model.lua` takes it.
@@ -15,6 +17,8 @@ pub(super) struct Item {
     row: String,
     available: i64,
     updated_at: i64,
+    facets: String,
+    reserved: i64,
 }
 
 impl Item {
@@ -26,12 +30,80 @@ impl Item {
             row: row(item.id, &item.name, &search::terms(&item.sku, &item.name)),
             available: item.quantity() - item.reserved(),
             updated_at: item.touched_at().millis(),
+            facets: facets(item),
+            reserved: item.reserved(),
+        }
+    }
+
+    fn write(&self, call: &mut ScriptInvocation<'_>) {
+        call.arg(&self.id).arg(&self.document).arg(&self.sku).arg(&self.row);
+        call.arg(self.available).arg(self.updated_at).arg(&self.facets).arg(self.reserved);
+    }
+}
+
+/// A reservation as `reservation_at` of `model.lua` takes it.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    id: String,
+    document: String,
+    numbered: String,
+    ended_at: Option<i64>,
+    order: String,
+    customer: String,
+    items: Vec<String>,
+}
+
+impl Reservation {
+    /// To be written.
+    pub(super) fn of(reservation: &StoredReservation) -> Self {
+        Self { document: json(reservation), ..Self::to_drop(reservation) }
+    }
+
+    /// To be dropped.
+    pub(super) fn to_drop(reservation: &StoredReservation) -> Self {
+        Self {
+            id: reservation.id.to_string(),
+            document: String::new(),
+            numbered: numbered(reservation.number, reservation.id),
+            ended_at: reservation.ended_at.map(Timestamp::millis),
+            order: reservation.order_id.clone().unwrap_or_default(),
+            customer: reservation.customer_id.clone().unwrap_or_default(),
+            items: reservation.lines.iter().map(|line| line.item_id.to_string()).collect(),
         }
     }
 
     pub(super) fn write(&self, call: &mut ScriptInvocation<'_>) {
-        call.arg(&self.id).arg(&self.document).arg(&self.sku).arg(&self.row);
-        call.arg(self.available).arg(self.updated_at);
+        let ended_at = self.ended_at.map(|at| at.to_string()).unwrap_or_default();
+        call.arg(&self.id).arg(&self.document).arg(&self.numbered).arg(ended_at);
+        call.arg(&self.order).arg(&self.customer).arg(self.items.len()).arg(&self.items);
+    }
+}
+
+/// What `upsert_all` of `model.lua` takes.
+#[derive(Debug, Default)]
+pub(super) struct Documents {
+    items: Vec<Item>,
+    reservations: Vec<Reservation>,
+    /// Ids and documents.
+    stores: Vec<(String, String)>,
+}
+
+impl Documents {
+    pub(super) fn of(items: &[StoredItem], reservations: &[StoredReservation], stores: &[StoreAsOf]) -> Self {
+        Self {
+            items: items.iter().map(Item::of).collect(),
+            reservations: reservations.iter().map(Reservation::of).collect(),
+            stores: stores.iter().map(|store| (store.store.store_id.clone(), json(store))).collect(),
+        }
+    }
+
+    pub(super) fn write(&self, call: &mut ScriptInvocation<'_>) {
+        call.arg(self.items.len()).arg(self.reservations.len()).arg(self.stores.len());
+        self.items.iter().for_each(|item| item.write(call));
+        self.reservations.iter().for_each(|reservation| reservation.write(call));
+        for (id, document) in &self.stores {
+            call.arg(id).arg(document);
+        }
     }
 }
 
@@ -44,12 +116,16 @@ pub(super) struct Batch<'a> {
     pub(super) next: &'a str,
     /// Empty to leave them.
     pub(super) superseded: &'a str,
+    /// Empty to leave it.
+    pub(super) summary: &'a str,
     /// What to tell.
     pub(super) announcement: &'a str,
-    /// Items to write.
-    pub(super) live: Vec<Item>,
+    /// What to write.
+    pub(super) documents: Documents,
     /// Items to remove.
     pub(super) deleted: &'a [(ItemId, String)],
+    /// Reservations to remove.
+    pub(super) dropped: Vec<Reservation>,
     /// With the seconds that each is to stay.
     pub(super) outcomes: Vec<(CommandId, String, i64)>,
 }

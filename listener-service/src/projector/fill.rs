@@ -11,8 +11,8 @@ use shared::id::ItemId;
 use shared::read_model::State;
 use uuid::Uuid;
 
-use super::call::{Item, json};
-use super::source::{Mark, Position};
+use super::call::{Documents, json};
+use super::source::{Mark, OpenLine, Position};
 use super::whole::{Model, UP, announcement};
 use super::{Fault, Phase, Projector, REDIS, Step};
 
@@ -30,6 +30,11 @@ pub(super) struct Fill {
     mark: Mark,
     superseded: String,
     items: usize,
+    reservations: usize,
+    /// How many of these have ended.
+    ended: usize,
+    /// Below this number, only pending reservations are filled in.
+    reservations_from: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -38,6 +43,14 @@ enum Stage {
     Outcomes(String),
     /// The items with ids above this one are left.
     Items(Option<ItemId>),
+    /// The stores with ids above this one are left.
+    Stores(String),
+    /// The reservations with numbers below this one are left.
+    Reservations(Option<u64>),
+    /// Of those with numbers below [`Fill::reservations_from`], the pending ones with lines behind this one are left.
+    Pending(OpenLine),
+    /// Nothing is left.
+    Nothing,
 }
 
 impl Fill {
@@ -53,6 +66,9 @@ impl Fill {
             mark,
             superseded,
             items: 0,
+            reservations: 0,
+            ended: 0,
+            reservations_from: 0,
         }
     }
 
@@ -86,6 +102,7 @@ impl Fill {
             } else {
                 occurred_at.max(Timestamp::wall_clock()).plus_millis(1)
             },
+            reservations_from: self.reservations_from,
         };
         Model::new(state, self.mark.occurred_at, evicted)
     }
@@ -106,6 +123,10 @@ impl Projector {
         match fill.stage.clone() {
             Stage::Outcomes(cursor) => self.forget(fill, &cursor),
             Stage::Items(after) => self.fill_items(fill, after),
+            Stage::Stores(after) => self.fill_stores(fill, &after),
+            Stage::Reservations(before) => self.fill_reservations(fill, before),
+            Stage::Pending(after) => self.fill_pending(fill, &after),
+            Stage::Nothing => self.finish(fill),
         }
     }
 
@@ -125,24 +146,63 @@ impl Projector {
         let (snapshot, position) = self.snapshot()?;
         let found = snapshot.items_after(after, position.last)?;
         drop(snapshot);
-        let Some(last) = found.last() else { return self.finish(fill, &position) };
-        let mut next = fill.next(Stage::Items(Some(last.id)));
-        next.items += found.len();
+        let stage = found.last().map_or(Stage::Stores(String::new()), |last| Stage::Items(Some(last.id)));
+        let next = Fill { items: fill.items + found.len(), ..fill.next(stage) };
+        self.write_part(fill, next, &Documents::of(&found, &[], &[]))
+    }
+
+    fn fill_stores(&mut self, fill: &Fill, after: &str) -> Result<Step, Fault> {
+        let (snapshot, position) = self.snapshot()?;
+        let found = snapshot.stores_after(after, position.last)?;
+        drop(snapshot);
+        let stage = found.last().map_or(Stage::Reservations(None), |last| Stage::Stores(last.store.store_id.clone()));
+        self.write_part(fill, fill.next(stage), &Documents::of(&[], &[], &found))
+    }
+
+    /// The newest first, until enough of them have ended.
+    fn fill_reservations(&mut self, fill: &Fill, before: Option<u64>) -> Result<Step, Fault> {
+        let (snapshot, position) = self.snapshot()?;
+        let found = snapshot.reservations_before(before, position.last)?;
+        drop(snapshot);
+        let ended = fill.ended + found.iter().filter(|reservation| reservation.ended_at.is_some()).count();
+        let (stage, reservations_from) = match found.last() {
+            Some(last) if ended < self.ended_kept => (Stage::Reservations(Some(last.number)), 0),
+            Some(last) => (Stage::Pending(OpenLine::before_all()), last.number),
+            None => (Stage::Nothing, 0),
+        };
+        let reservations = fill.reservations + found.len();
+        let next = Fill { reservations, ended, reservations_from, ..fill.next(stage) };
+        self.write_part(fill, next, &Documents::of(&[], &found, &[]))
+    }
+
+    fn fill_pending(&mut self, fill: &Fill, after: &OpenLine) -> Result<Step, Fault> {
+        let (snapshot, position) = self.snapshot()?;
+        let (found, reached) = snapshot.pending_below(fill.reservations_from, after, position.last)?;
+        drop(snapshot);
+        let stage = reached.map_or(Stage::Nothing, Stage::Pending);
+        let next = Fill { reservations: fill.reservations + found.len(), ..fill.next(stage) };
+        self.write_part(fill, next, &Documents::of(&[], &found, &[]))
+    }
+
+    fn write_part(&mut self, fill: &Fill, next: Fill, documents: &Documents) -> Result<Step, Fault> {
         let (text, next_text) = (fill.text(), next.text());
-        let items: Vec<Item> = found.iter().map(Item::of).collect();
-        self.call(Phase::Filling(next), |link| link.fill(&text, &next_text, &items))?;
+        self.call(Phase::Filling(next), |link| link.fill(&text, &next_text, documents))?;
         Ok(Step::Progressed)
     }
 
-    fn finish(&mut self, fill: &Fill, position: &Position) -> Result<Step, Fault> {
+    fn finish(&mut self, fill: &Fill) -> Result<Step, Fault> {
+        let (snapshot, position) = self.snapshot()?;
+        let summary = json(&snapshot.summary(position.last)?);
+        drop(snapshot);
         let link = self.link.as_mut().expect("connected at the beginning of the step");
         let model = fill.finished(link.evicted()?);
         let told = json(&announcement(&model.state, model.state.sequence, position.last, None));
-        let (text, state) = (fill.text(), model.text.clone());
-        let said = self.call(Phase::Whole(model), |link| link.finish(&text, &state, &fill.superseded, &told))?;
+        let (text, state, beside) = (fill.text(), model.text.clone(), [fill.superseded.as_str(), &summary]);
+        let said = self.call(Phase::Whole(model), |link| link.finish(&text, &state, beside, &told))?;
         if said.is_some() {
             let took_ms = fill.began.elapsed().as_millis();
-            tracing::info!(generation = %fill.generation, items = fill.items, took_ms, "the read model is whole");
+            let (items, reservations) = (fill.items, fill.reservations);
+            tracing::info!(generation = %fill.generation, items, reservations, took_ms, "the read model is whole");
             self.parts.status.tell(REDIS, Condition::Up, UP);
         }
         Ok(Step::Progressed)

@@ -5,10 +5,14 @@ use std::time::Duration;
 use redis::{
     Client, Connection, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError, Script,
 };
-use shared::read_model::{self, FILLING, ITEMS, OUTCOMES, Order, ROWS, SHARED_BEGINNINGS, STATE, TERMS};
+use shared::read_model::{
+    self, BY_FACET, ENDED, FACETS, FILLING, ITEMS, LOW_STOCK, MOST_RESERVED, OUTCOMES, Order, RESERVATIONS, ROWS,
+    ReservationIndex, SHARED_BEGINNINGS, STATE, STORES, TERMS,
+};
 use shared::settings::RedisAddress;
+use uuid::Uuid;
 
-use super::call::Batch;
+use super::call::{Batch, Documents};
 
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How many keys are looked at in one call.
@@ -126,40 +130,49 @@ impl Link {
         for (command, _, _) in &batch.outcomes {
             call.key(read_model::outcome_key(*command));
         }
-        call.arg(batch.expected).arg(batch.next).arg(batch.superseded).arg(&self.channel).arg(batch.announcement);
-        call.arg(batch.live.len()).arg(batch.deleted.len());
-        for item in &batch.live {
-            item.write(&mut call);
-        }
+        call.arg(batch.expected).arg(batch.next).arg(batch.superseded).arg(batch.summary);
+        call.arg(&self.channel).arg(batch.announcement).arg(batch.deleted.len()).arg(batch.dropped.len());
+        batch.documents.write(&mut call);
         for (id, sku) in batch.deleted {
             call.arg(id.to_string()).arg(sku);
         }
+        batch.dropped.iter().for_each(|reservation| reservation.write(&mut call));
         for (_, document, seconds) in &batch.outcomes {
             call.arg(document).arg(*seconds);
         }
         said(call.invoke(&mut self.connection))
     }
 
+    /// The documents of the reservations that ended first; none for one that is missing.
+    pub(super) fn ended_first(&mut self, count: usize) -> Result<Vec<Option<String>>, Failure> {
+        // The sentinel comes before them.
+        let ids: Vec<String> = redis::cmd("ZRANGE").arg(ENDED).arg(1).arg(count).query(&mut self.connection)?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(redis::cmd("HMGET").arg(RESERVATIONS).arg(ids).query(&mut self.connection)?)
+    }
+
+    /// Says how many reservations in the model have ended.
     pub(super) fn check(&mut self, expected: &str, heartbeat: &str) -> Result<Said, Failure> {
         let mut call = self.scripts.check.prepare_invoke();
         call.key(keys()).arg(expected).arg(&self.channel).arg(heartbeat);
         said(call.invoke(&mut self.connection))
     }
 
-    pub(super) fn begin(&mut self, expected: &Marks, filling: &str) -> Result<Said, Failure> {
+    pub(super) fn begin(&mut self, expected: &Marks, filling: &str, generation: Uuid) -> Result<Said, Failure> {
         let mut call = self.scripts.begin.prepare_invoke();
         call.key(keys());
         call.arg(expected.state.as_deref().unwrap_or_default());
         call.arg(expected.filling.as_deref().unwrap_or_default()).arg(filling);
+        call.arg(generation.to_string());
         said(call.invoke(&mut self.connection))
     }
 
-    pub(super) fn fill(&mut self, expected: &str, next: &str, items: &[super::call::Item]) -> Result<Said, Failure> {
+    pub(super) fn fill(&mut self, expected: &str, next: &str, documents: &Documents) -> Result<Said, Failure> {
         let mut call = self.scripts.fill.prepare_invoke();
-        call.key(keys()).arg(expected).arg(next).arg(items.len());
-        for item in items {
-            item.write(&mut call);
-        }
+        call.key(keys()).arg(expected).arg(next);
+        documents.write(&mut call);
         said(call.invoke(&mut self.connection))
     }
 
@@ -170,22 +183,26 @@ impl Link {
         said(call.invoke(&mut self.connection))
     }
 
+    /// `beside` the state are the superseded logs and the summary.
     pub(super) fn finish(
         &mut self,
         expected: &str,
         state: &str,
-        superseded: &str,
+        beside: [&str; 2],
         announcement: &str,
     ) -> Result<Said, Failure> {
         let mut call = self.scripts.finish.prepare_invoke();
-        call.key(keys()).arg(expected).arg(state).arg(superseded).arg(&self.channel).arg(announcement);
+        call.key(keys()).arg(expected).arg(state).arg(&beside).arg(&self.channel).arg(announcement);
         said(call.invoke(&mut self.connection))
     }
 }
 
 /// As `model.lua` has them.
 fn keys() -> Vec<&'static str> {
-    [ITEMS, ROWS, TERMS, SHARED_BEGINNINGS].into_iter().chain(Order::ALL.map(Order::key)).collect()
+    let items = [ITEMS, ROWS, TERMS, SHARED_BEGINNINGS].into_iter().chain(Order::ALL.map(Order::key));
+    let items = items.chain([FACETS, BY_FACET, LOW_STOCK, MOST_RESERVED]);
+    let reservations = [RESERVATIONS].into_iter().chain(ReservationIndex::ALL.map(ReservationIndex::key));
+    items.chain(reservations).chain([ENDED, STORES]).collect()
 }
 
 fn said(reply: Result<(String, String), RedisError>) -> Result<Said, Failure> {

@@ -1,23 +1,62 @@
 //! What the database says, in short transactions: none holds up a checkpoint.
 
-use std::collections::BTreeSet;
+mod aside;
+mod items;
+mod reservations;
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use shared::aggregate::AggregateId;
 use shared::clock::Timestamp;
-use shared::id::{CommandId, DeadLetterId, ItemId};
+use shared::id::{CommandId, DeadLetterId, ItemId, ReservationId};
 use shared::message::Stream;
 use shared::outcome::OutcomeStatus;
-use shared::read_model::{StoredItem, StoredLevel, StoredOutcome, tip};
+use shared::read_model::{StoreAsOf, StoredItem, StoredOutcome, StoredReservation, StoredSummary, tip};
+use shared::text::StoreId;
 use shared::token::LogId;
 use uuid::Uuid;
 
-/// The most items that one call writes with all their index entries, of which there are some twenty each: a script holds
-/// up every reader while it runs, and this one runs for some 5 ms.
-const ITEMS_AT_ONCE: usize = 50;
-/// The most items that one call changes the stock of, which takes a quarter of that.
-const STOCKS_AT_ONCE: usize = 200;
+pub(super) use reservations::OpenLine;
+
+/// The most that one call does, by what each part takes Redis on average, in microseconds ([`Load`]): a script holds up
+/// every reader while it runs.
+const LOAD: usize = 5000;
 /// The most journal entries in one call; many may be about one item.
 const ENTRIES_AT_ONCE: usize = 500;
+
+/// What a call is to do so far, in microseconds of Redis. That of an item is for index entries, of which there are
+/// some twenty each; if only its stock changed, few of them are touched.
+#[derive(Debug, Default)]
+struct Load(usize);
+
+impl Load {
+    const fn is_full(&self) -> bool {
+        self.0 >= LOAD
+    }
+
+    fn put_stock(&mut self, item: &StoredItem) {
+        self.0 += 25 + item.levels.len();
+    }
+
+    /// What an item has beside its stock.
+    fn put_catalogue(&mut self, item: &StoredItem) {
+        self.0 += 75 + 4 * item.levels.len();
+    }
+
+    fn put_reservation(&mut self, reservation: &StoredReservation) {
+        self.0 += 25 + 4 * reservation.lines.len();
+    }
+
+    fn put_removal(&mut self) {
+        self.0 += 100;
+    }
+
+    fn put_store(&mut self) {
+        self.0 += 10;
+    }
+}
 
 /// How far the database was in one transaction.
 #[derive(Debug, Clone)]
@@ -54,10 +93,30 @@ pub(super) struct Changes {
     pub(super) live: Vec<StoredItem>,
     /// Those of them that are there no more, with their SKUs.
     pub(super) deleted: Vec<(ItemId, String)>,
+    /// The reservations that they are about, as they are now.
+    pub(super) reservations: Vec<StoredReservation>,
+    /// Likewise.
+    pub(super) stores: Vec<StoreAsOf>,
+    /// All stock, as it is now.
+    pub(super) summary: StoredSummary,
     /// Outcomes that are final with them.
     pub(super) outcomes: Vec<(CommandId, StoredOutcome)>,
     /// Where the request stands of the first entry that is not among them; none if all are.
     pub(super) next: Option<(LogId, i64)>,
+}
+
+/// What some entries are about.
+#[derive(Debug, Default)]
+struct Found {
+    /// Whether one of them is about its catalogue data.
+    items: BTreeMap<ItemId, bool>,
+    live: Vec<StoredItem>,
+    deleted: Vec<(ItemId, String)>,
+    /// None for those that there are not.
+    reservations: BTreeMap<ReservationId, Option<StoredReservation>>,
+    /// Likewise.
+    stores: BTreeMap<StoreId, Option<StoreAsOf>>,
+    load: Load,
 }
 
 /// Some outcomes, found from the journal's end towards its beginning.
@@ -110,36 +169,82 @@ impl<'a> Snapshot<'a> {
     /// What follows `after`, bounded.
     pub(super) fn changes(&self, after: Mark, last: u64) -> rusqlite::Result<Changes> {
         let mut end = after;
-        let mut items = BTreeSet::new();
+        let mut found = Found::default();
         let mut commands = BTreeSet::new();
-        let mut catalogue = 0;
         let mut statement = self.0.prepare_cached(
-            "SELECT sequence, command_id, fact_index, occurred_at, item_id, stream FROM journal WHERE sequence > ?1
+            "SELECT sequence, command_id, fact_index, occurred_at, aggregate, aggregate_id, stream FROM journal WHERE sequence > ?1
              ORDER BY sequence LIMIT ?2",
         )?;
         let mut rows = statement.query(params![end.sequence, ENTRIES_AT_ONCE])?;
-        while let Some(row) = rows.next()? {
-            items.extend(row.get::<_, Option<Uuid>>(4)?.map(ItemId::from_uuid));
+        while !found.load.is_full()
+            && let Some(row) = rows.next()?
+        {
+            // A fact about the catalogue may change all that an item has.
+            let is_whole = row.get::<_, i64>(6)? == crate::journal::stream_number(Stream::Items);
+            if let Some(of) = crate::journal::aggregate(row, 4)? {
+                self.find(&mut found, of, is_whole, last)?;
+            }
             commands.extend(row.get::<_, Option<Uuid>>(1)?);
             end = mark(row)?;
-            // A fact about the catalogue may change all that an item has.
-            catalogue += usize::from(row.get::<_, i64>(5)? == crate::journal::stream_number(Stream::Items));
-            if items.len() == STOCKS_AT_ONCE || catalogue == ITEMS_AT_ONCE {
-                break;
-            }
-        }
-        let (mut live, mut deleted) = (Vec::new(), Vec::new());
-        for &id in &items {
-            match self.item(id, last)? {
-                Some((item, false)) => live.push(item),
-                Some((item, true)) => deleted.push((id, item.sku)),
-                // Somebody asked for an item that never was.
-                None => {}
-            }
         }
         let outcomes = self.outcomes(commands, end.sequence)?;
         let next = self.origin(end.sequence + 1)?;
-        Ok(Changes { end, items: items.into_iter().collect(), live, deleted, outcomes, next })
+        Ok(Changes {
+            end,
+            items: found.items.into_keys().collect(),
+            live: found.live,
+            deleted: found.deleted,
+            reservations: found.reservations.into_values().flatten().collect(),
+            stores: found.stores.into_values().flatten().collect(),
+            summary: self.summary(last)?,
+            outcomes,
+            next,
+        })
+    }
+
+    /// Adds what an entry is about, as it is now, unless it is known. It may never have been: somebody asked for it.
+    fn find(&self, found: &mut Found, of: AggregateId, is_whole: bool, last: u64) -> rusqlite::Result<()> {
+        match of {
+            AggregateId::Item(id) => self.find_item(found, id, is_whole, last)?,
+            AggregateId::Reservation(id) => {
+                if let Entry::Vacant(place) = found.reservations.entry(id) {
+                    let reservation = place.insert(self.reservation(id, last)?);
+                    if let Some(reservation) = reservation {
+                        found.load.put_reservation(reservation);
+                    }
+                }
+            }
+            AggregateId::Store(id) => {
+                if let Entry::Vacant(place) = found.stores.entry(id) {
+                    let store = self.store(place.key(), last)?;
+                    place.insert(store);
+                    found.load.put_store();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn find_item(&self, found: &mut Found, id: ItemId, is_whole: bool, last: u64) -> rusqlite::Result<()> {
+        let known = found.items.get(&id).copied();
+        if known.is_none() {
+            match self.item(id, last)? {
+                Some((item, false)) => {
+                    found.load.put_stock(&item);
+                    found.live.push(item);
+                }
+                Some((item, true)) => found.deleted.push((id, item.sku)),
+                None => {}
+            }
+        }
+        if is_whole && known != Some(true) {
+            match found.live.iter().rfind(|item| item.id == id) {
+                Some(item) => found.load.put_catalogue(item),
+                None => found.load.put_removal(),
+            }
+        }
+        found.items.insert(id, is_whole || known == Some(true));
+        Ok(())
     }
 
     /// The log and the offset of the request that caused this entry, if there is one.
@@ -148,21 +253,6 @@ impl<'a> Snapshot<'a> {
             .prepare_cached("SELECT log_id, log_offset FROM journal JOIN logs USING (log) WHERE sequence = ?1")?
             .query_row([sequence], |row| Ok((LogId::cluster(&row.get::<_, String>(0)?), row.get(1)?)))
             .optional()
-    }
-
-    /// The next live items in the order of their ids.
-    pub(super) fn items_after(&self, after: Option<ItemId>, last: u64) -> rusqlite::Result<Vec<StoredItem>> {
-        let after = after.map_or(Vec::new(), |id| id.uuid().as_bytes().to_vec());
-        let mut statement = self.0.prepare_cached(
-            "SELECT item_id, sku, name, description, version, created_at, updated_at FROM items
-             WHERE item_id > ?1 AND deleted = 0 ORDER BY item_id LIMIT ?2",
-        )?;
-        let found = statement.query_map(params![after, ITEMS_AT_ONCE], |row| stored_item(row, last))?;
-        let mut items: Vec<StoredItem> = found.collect::<rusqlite::Result<_>>()?;
-        for item in &mut items {
-            item.levels = self.levels(item.id)?;
-        }
-        Ok(items)
     }
 
     /// Those of the entries up to `through`, from there backwards, as long as they are not older than `oldest`.
@@ -186,43 +276,10 @@ impl<'a> Snapshot<'a> {
         Ok(EarlierOutcomes { outcomes: self.outcomes(commands, through)?, oldest: last_seen })
     }
 
-    fn item(&self, id: ItemId, last: u64) -> rusqlite::Result<Option<(StoredItem, bool)>> {
-        let found = self
-            .0
-            .prepare_cached(
-                "SELECT item_id, sku, name, description, version, created_at, updated_at, deleted FROM items
-                 WHERE item_id = ?1",
-            )?
-            .query_row([id.uuid()], |row| Ok((stored_item(row, last)?, row.get::<_, bool>(7)?)))
-            .optional()?;
-        let Some((mut item, is_deleted)) = found else { return Ok(None) };
-        if !is_deleted {
-            item.levels = self.levels(id)?;
-        }
-        Ok(Some((item, is_deleted)))
-    }
-
-    fn levels(&self, id: ItemId) -> rusqlite::Result<Vec<StoredLevel>> {
-        let mut statement = self.0.prepare_cached(
-            "SELECT store_id, quantity, reserved, version, updated_at FROM stock_levels WHERE item_id = ?1
-             ORDER BY store_id",
-        )?;
-        let levels = statement.query_map([id.uuid()], |row| {
-            Ok(StoredLevel {
-                store_id: row.get(0)?,
-                quantity: row.get(1)?,
-                reserved: row.get(2)?,
-                version: row.get(3)?,
-                updated_at: Timestamp::from_millis(row.get(4)?),
-            })
-        })?;
-        levels.collect()
-    }
-
     /// Of `commands`, those whose last entry is not behind `through`: before that, not all of what they did is known.
     fn outcomes(&self, commands: BTreeSet<Uuid>, through: u64) -> rusqlite::Result<Vec<(CommandId, StoredOutcome)>> {
         let mut statement = self.0.prepare_cached(
-            "SELECT status, type, item_id, version, sequence, applied_at, code, detail, dead_letter_id FROM outcomes
+            "SELECT status, type, aggregate, aggregate_id, version, sequence, applied_at, code, detail, dead_letter_id FROM outcomes
              WHERE command_id = ?1 AND sequence <= ?2",
         )?;
         let mut found = Vec::with_capacity(commands.len());
@@ -240,31 +297,17 @@ fn mark(row: &Row<'_>) -> rusqlite::Result<Mark> {
     Ok(Mark { sequence: row.get(0)?, tip: tip(command, row.get(2)?, occurred_at), occurred_at })
 }
 
-fn stored_item(row: &Row<'_>, as_of: u64) -> rusqlite::Result<StoredItem> {
-    Ok(StoredItem {
-        id: ItemId::from_uuid(row.get(0)?),
-        sku: row.get(1)?,
-        name: row.get(2)?,
-        description: row.get(3)?,
-        version: row.get(4)?,
-        created_at: Timestamp::from_millis(row.get(5)?),
-        updated_at: Timestamp::from_millis(row.get(6)?),
-        levels: Vec::new(),
-        as_of,
-    })
-}
-
 fn stored_outcome(row: &Row<'_>) -> rusqlite::Result<StoredOutcome> {
     let status: String = row.get(0)?;
     Ok(StoredOutcome {
         status: OutcomeStatus::parse(&status).expect("a CHECK of the table names the statuses"),
         kind: row.get(1)?,
-        item_id: Some(ItemId::from_uuid(row.get(2)?)),
-        version: row.get(3)?,
-        sequence: row.get(4)?,
-        applied_at: Timestamp::from_millis(row.get(5)?),
-        code: row.get(6)?,
-        detail: row.get(7)?,
-        dead_letter_id: row.get::<_, Option<Uuid>>(8)?.map(DeadLetterId::from_uuid),
+        of: crate::journal::aggregate(row, 2)?,
+        version: row.get(4)?,
+        sequence: row.get(5)?,
+        applied_at: Timestamp::from_millis(row.get(6)?),
+        code: row.get(7)?,
+        detail: row.get(8)?,
+        dead_letter_id: row.get::<_, Option<Uuid>>(9)?.map(DeadLetterId::from_uuid),
     })
 }

@@ -101,8 +101,8 @@ impl Projector {
     fn begin(&mut self, marks: &Marks, why: &str, fill: Fill) -> Result<Step, Fault> {
         tracing::info!(generation = %fill.generation, reason = why, "filling the read model");
         metrics::counter!("inventory_projector_fills_total").increment(1);
-        let text = fill.text();
-        self.call(Phase::Filling(fill), |link| link.begin(marks, &text))?;
+        let (text, generation) = (fill.text(), fill.generation);
+        self.call(Phase::Filling(fill), |link| link.begin(marks, &text, generation))?;
         Ok(Step::Progressed)
     }
 }
@@ -125,6 +125,7 @@ mod tests {
             log: None,
             next_offset: 0,
             outcomes_since: Timestamp::from_millis(0),
+            reservations_from: 0,
         }
     }
 

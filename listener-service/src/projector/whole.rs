@@ -1,15 +1,19 @@
-//! Following: batches of the journal into a whole model, the look whether it still is whole, and the outcomes that were
-//! told before it was filled.
+//! Following: batches of the journal into a whole model, the look whether it still is whole, the outcomes that were told
+//! before it was filled, and the reservations that ended too long ago to be kept.
 
 use std::time::Instant;
 
 use shared::clock::Timestamp;
 use shared::http::health::Condition;
-use shared::read_model::{Announcement, OUTCOME_SECONDS, State};
+use shared::read_model::{Announcement, OUTCOME_SECONDS, State, StoredReservation};
+use shared::text::StoreId;
 
-use super::call::{Batch, Item, json, lasting};
+use super::call::{Batch, Documents, Reservation, json, lasting};
 use super::source::{Changes, EarlierOutcomes, Mark, Position};
 use super::{Fault, Phase, Projector, REDIS, Step};
+
+/// The most reservations that are dropped in one call; each has a handful of index entries, and one a line.
+const DROPPED_AT_ONCE: usize = 100;
 
 /// What readiness says then.
 pub(super) const UP: &str = "the read model is whole";
@@ -29,13 +33,15 @@ pub(super) struct Model {
     earlier: Option<u64>,
     /// How many keys Redis had evicted.
     evicted: u64,
+    /// How many reservations in it had ended when it was looked at last, less those that were dropped since.
+    ended: usize,
 }
 
 impl Model {
     /// Without the outcomes of what is in it.
     pub(super) fn new(state: State, occurred_at: Timestamp, evicted: u64) -> Self {
         let earlier = Some(state.sequence).filter(|&sequence| sequence > 0 && state.outcomes_since.millis() > 0);
-        Self { text: json(&state), state, whole_since: Instant::now(), occurred_at, earlier, evicted }
+        Self { text: json(&state), state, whole_since: Instant::now(), occurred_at, earlier, evicted, ended: 0 }
     }
 
     /// One that another process left, or this one before it lost sight of it.
@@ -81,6 +87,14 @@ impl Model {
         Self { text: json(&state), state, earlier, ..self.clone() }
     }
 
+    /// Without some reservations.
+    fn without(&self, dropped: &[StoredReservation]) -> Self {
+        let from = dropped.iter().map(|reservation| reservation.number + 1).max().unwrap_or(0);
+        let state = State { reservations_from: from.max(self.state.reservations_from), ..self.state.clone() };
+        let ended = self.ended.saturating_sub(dropped.len());
+        Self { text: json(&state), state, ended, ..self.clone() }
+    }
+
     fn mark(&self) -> Mark {
         let State { sequence, tip, .. } = self.state.clone();
         Mark { sequence, tip, occurred_at: self.occurred_at }
@@ -97,10 +111,19 @@ pub(super) fn announcement(state: &State, previous: u64, journal: u64, changes: 
         next_offset: state.next_offset,
         journal,
         items: changes.map(|changes| changes.items.clone()).unwrap_or_default(),
+        reservations: changes
+            .map(|changes| changes.reservations.iter().map(|reservation| reservation.id).collect())
+            .unwrap_or_default(),
+        stores: changes.map(stores).unwrap_or_default(),
         commands: changes
             .map(|changes| changes.outcomes.iter().map(|(command, _)| *command).collect())
             .unwrap_or_default(),
     }
+}
+
+fn stores(changes: &Changes) -> Vec<StoreId> {
+    let ids = changes.stores.iter().map(|store| StoreId::parse(&store.store.store_id));
+    ids.map(|id| id.expect("the table holds none that is no id")).collect()
 }
 
 impl Projector {
@@ -127,8 +150,9 @@ impl Projector {
             return Ok(Step::Progressed);
         }
         let has_walked = self.bring_earlier_outcomes(&position)?;
+        let has_dropped = self.drop_ended(&position)?;
         self.parts.status.tell(REDIS, Condition::Up, UP);
-        Ok(if has_news || has_walked { Step::Progressed } else { Step::Idle })
+        Ok(if has_news || has_walked || has_dropped { Step::Progressed } else { Step::Idle })
     }
 
     /// Whether it still is what it was left as; if so, that is told to all.
@@ -146,7 +170,10 @@ impl Projector {
         let text = model.text.clone();
         let said = self.call(Phase::Whole(model.clone()), |link| link.check(&text, &heartbeat))?;
         self.looked = Some(Instant::now());
-        Ok(said.map(|_| model))
+        let Some(ended) = said else { return Ok(None) };
+        model.ended = ended.parse().unwrap_or(0);
+        self.phase = Phase::Whole(model.clone());
+        Ok(Some(model))
     }
 
     fn project(&mut self, expected: &str, next: &Model, changes: &Changes, at: &Position) -> Result<bool, Fault> {
@@ -178,9 +205,13 @@ impl Projector {
             expected,
             next: &text,
             superseded,
+            summary: &changes.map(|changes| json(&changes.summary)).unwrap_or_default(),
             announcement: &told,
-            live: changes.map(|changes| changes.live.iter().map(Item::of).collect()).unwrap_or_default(),
+            documents: changes
+                .map(|changes| Documents::of(&changes.live, &changes.reservations, &changes.stores))
+                .unwrap_or_default(),
             deleted: changes.map(|changes| changes.deleted.as_slice()).unwrap_or_default(),
+            dropped: Vec::new(),
             outcomes: changes.map(|changes| lasting(&changes.outcomes, next.occurred_at)).unwrap_or_default(),
         };
         Ok(self.call(Phase::Whole(next), |link| link.apply(&batch))?.is_some())
@@ -201,10 +232,44 @@ impl Projector {
             expected: &model.text,
             next: &next.text,
             superseded: "",
+            summary: "",
             announcement: &told,
-            live: Vec::new(),
+            documents: Documents::default(),
             deleted: &[],
+            dropped: Vec::new(),
             outcomes: lasting(&found.outcomes, now),
+        };
+        self.call(Phase::Whole(next.clone()), |link| link.apply(&batch))?;
+        Ok(true)
+    }
+
+    /// Some of the reservations that ended first, if more have ended than are kept. `false` if not.
+    fn drop_ended(&mut self, position: &Position) -> Result<bool, Fault> {
+        let Phase::Whole(model) = self.phase.clone() else { return Ok(false) };
+        let count = model.ended.saturating_sub(self.ended_kept).min(DROPPED_AT_ONCE);
+        if count == 0 || self.parts.shutdown.has_begun() {
+            return Ok(false);
+        }
+        let link = self.link.as_mut().expect("connected at the beginning of the step");
+        let documents = link.ended_first(count)?;
+        let read = |text: &Option<String>| serde_json::from_str(text.as_deref()?).ok();
+        let dropped: Option<Vec<StoredReservation>> = documents.iter().map(read).collect();
+        let Some(dropped) = dropped else {
+            self.lose(Some("a reservation that is said to have ended is missing".to_owned()));
+            return Ok(true);
+        };
+        let next = model.without(&dropped);
+        let told = json(&announcement(&next.state, next.state.sequence, position.last, None));
+        let batch = Batch {
+            expected: &model.text,
+            next: &next.text,
+            superseded: "",
+            summary: "",
+            announcement: &told,
+            documents: Documents::default(),
+            deleted: &[],
+            dropped: dropped.iter().map(Reservation::to_drop).collect(),
+            outcomes: Vec::new(),
         };
         self.call(Phase::Whole(next.clone()), |link| link.apply(&batch))?;
         Ok(true)

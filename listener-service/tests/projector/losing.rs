@@ -3,10 +3,14 @@
 use std::time::{Duration, Instant};
 
 use listener_service::projector::Step;
-use shared::read_model::{ITEMS, Order, ROWS, SENTINEL, SHARED_BEGINNINGS, STATE, SUPERSEDED, TERMS};
+use shared::read_model::{
+    BY_FACET, ENDED, FACETS, ITEMS, LOW_STOCK, MOST_RESERVED, Order, RESERVATIONS, ROWS, ReservationIndex, SENTINEL,
+    SHARED_BEGINNINGS, STATE, STORES, SUMMARY, SUPERSEDED, TERMS,
+};
 use testkit::poll::eventually_blocking;
 
 use crate::bench::{adjust, item, request};
+use crate::shops::{reservation, reserve};
 use crate::world::{NOTICED, SOON, World, catalogue, create};
 
 #[test]
@@ -34,12 +38,19 @@ fn a_flush_is_noticed_in_half_a_second_and_made_good() {
 fn the_loss_of_any_key_is_noticed_and_made_good() {
     let Some(mut world) = World::new("the_loss_of_any_key_is_noticed_and_made_good", &[]) else { return };
     world.apply_all(&catalogue(30));
+    world.apply(&reserve(reservation(1), Some("o"), &[("SKU-000001", 1)]));
+    let held = reservation(1).to_string();
     let keys = [ITEMS, ROWS, TERMS, SHARED_BEGINNINGS].into_iter().chain(Order::ALL.map(Order::key));
-    let keys = keys.map(|key| vec!["DEL", key]);
+    let keys = keys.chain([FACETS, BY_FACET, LOW_STOCK, MOST_RESERVED, RESERVATIONS, ENDED, STORES]);
+    let keys = keys.chain(ReservationIndex::ALL.map(ReservationIndex::key)).map(|key| vec!["DEL", key]);
     let parts = [
         vec!["HDEL", ITEMS, STATE],
         vec!["HDEL", ITEMS, SUPERSEDED],
+        vec!["HDEL", ITEMS, SUMMARY],
         vec!["HDEL", ROWS, "SKU-000003"],
+        vec!["HDEL", FACETS, "SKU-000003"],
+        vec!["HDEL", RESERVATIONS, &held],
+        vec!["ZREMRANGEBYRANK", ReservationIndex::All.key(), "1", "1"],
         vec!["ZREM", TERMS, SENTINEL],
         vec!["ZREM", Order::Available.key(), "SKU-000003"],
         vec!["SET", ROWS, "of another type"],

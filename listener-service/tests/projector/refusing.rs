@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use listener_service::projector::Step;
-use shared::message::{Command, RequestEnvelope};
+use shared::message::{CatalogueFields, Command, RequestEnvelope};
 use shared::text::{Description, Name};
 use testkit::poll::eventually_blocking;
 use testkit::read_model::differences;
@@ -16,7 +16,8 @@ use crate::world::{SOON, World, catalogue, create};
 fn big(sku: &str, n: usize) -> RequestEnvelope {
     let description = Description::parse(&format!("{n} {}", "x".repeat(1500))).expect("a description");
     let name = Name::parse("A thing").expect("a name");
-    request(item(sku), Command::UpdateItem { name, description: Some(description) })
+    let fields = CatalogueFields { description: Some(description), ..CatalogueFields::named(name) };
+    request(item(sku), Command::UpdateItem(fields))
 }
 
 #[test]

@@ -11,7 +11,7 @@ use listener_service::status::Status;
 use shared::http::health::Readiness;
 use shared::id::ItemId;
 use shared::lifecycle::Shutdown;
-use shared::message::{Command, RequestEnvelope};
+use shared::message::{CatalogueFields, Command, RequestEnvelope};
 use shared::quantity::Quantity;
 use shared::read_model::{ITEMS, STATE, State};
 use shared::settings::RedisAddress;
@@ -193,8 +193,7 @@ pub(crate) fn settle(projector: &mut Projector) {
 pub(crate) fn create(sku: &str, name: &str, quantity: i64) -> RequestEnvelope {
     let command = Command::CreateItem {
         sku: Sku::parse(sku).expect("a SKU"),
-        name: Name::parse(name).expect("a name"),
-        description: None,
+        fields: CatalogueFields::named(Name::parse(name).expect("a name")),
         quantity: Quantity::parse(quantity).expect("a quantity"),
     };
     request(item(sku), command)
