@@ -47,6 +47,11 @@ pub struct ListenerSettings {
 }
 
 impl ListenerSettings {
+    /// How long a holder may stand still.
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
+    }
+
     /// The writer's part.
     pub fn writer(&self, retention: Duration) -> WriterOptions {
         WriterOptions {
@@ -54,7 +59,7 @@ impl ListenerSettings {
             max_retries: self.max_retries,
             retry_delay: Duration::from_millis(self.retry_delay_ms),
             retry_max_delay: Duration::from_millis(self.retry_max_delay_ms),
-            lease: Duration::from_secs(self.lease_seconds),
+            lease: self.lease(),
             retention,
         }
     }
@@ -136,6 +141,10 @@ pub struct Program {
     /// Logs.
     #[command(flatten)]
     pub log: LogSettings,
+
+    /// Do nothing but bring the schema of `SQLITE_PATH` back to this version, for an older program (docs/OPERATIONS.md).
+    #[arg(long, value_name = "VERSION")]
+    pub go_down_to: Option<usize>,
 }
 
 impl Config {

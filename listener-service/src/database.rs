@@ -1,10 +1,11 @@
-//! The one write connection: opened with the settings that durability needs, and migrated.
+//! The one write connection: opened with the settings that durability needs.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use rusqlite_migration::{M, Migrations};
+
+use crate::schema::{self, SchemaError};
 
 /// SQLite before 3.51.3 can lose commits when one process writes and another checkpoints (WAL reset race).
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -24,8 +25,8 @@ pub enum DatabaseError {
     #[error("SQLite {0} can lose commits; at least 3.51.3 is needed")]
     TooOld(&'static str),
     /// From a newer program, say.
-    #[error("cannot bring the schema up to date: {0}")]
-    Migration(#[from] rusqlite_migration::Error),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
     /// Anything that SQLite says: busy, disk full, not writable.
     #[error("{}", explain(.0))]
     Sqlite(#[from] rusqlite::Error),
@@ -44,7 +45,8 @@ fn explain(error: &rusqlite::Error) -> String {
     format!("{hint} ({error})")
 }
 
-/// Opens the database for writing and brings its schema up to date.
+/// Opens the database for writing. Its schema is at least the first one, and not newer than this program; the holder of
+/// the lease brings it up to date ([`schema::migrate`]).
 pub fn open(path: &Path) -> Result<Connection, DatabaseError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(DatabaseError::TooOld(rusqlite::version()));
@@ -65,7 +67,7 @@ pub fn open(path: &Path) -> Result<Connection, DatabaseError> {
          PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;",
     )?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    migrations().to_latest(&mut connection)?;
+    schema::begin(&mut connection)?;
     Ok(connection)
 }
 
@@ -76,10 +78,6 @@ pub fn open_read_only(path: &Path) -> Result<Connection, rusqlite::Error> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.execute_batch("PRAGMA query_only = ON")?;
     Ok(connection)
-}
-
-fn migrations() -> Migrations<'static> {
-    Migrations::new(vec![M::up(include_str!("schema/0001_initial.sql"))])
 }
 
 /// Whether the error is about one statement's data. All others are about the database or the disk: they hit whichever
@@ -95,11 +93,6 @@ pub fn is_about_the_data(error: &rusqlite::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_migrations_are_sound() {
-        migrations().validate().expect("sound");
-    }
 
     #[test]
     fn a_missing_folder_is_named() {

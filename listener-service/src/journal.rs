@@ -1,8 +1,10 @@
 //! The journal: everything that happened, in one order; audit trail, outbox, and the input of every rebuild.
 
-use rusqlite::{Connection, params};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
+use shared::aggregate::{AggregateId, AggregateKind};
 use shared::clock::Timestamp;
-use shared::id::{CommandId, ItemId};
+use shared::id::CommandId;
 use shared::message::Stream;
 
 /// What every entry says of where it comes from.
@@ -25,13 +27,13 @@ pub struct Entry<'a> {
     pub stream: Stream,
     /// `eventType`, or `DeadLettered`.
     pub event_type: &'a str,
-    /// The Kafka key; none for a dead letter.
-    pub item_id: Option<ItemId>,
-    /// The command behind it.
+    /// What it is about, and the Kafka key; none for a dead letter.
+    pub of: Option<&'a AggregateId>,
+    /// The command behind it; none for an expiry.
     pub command_id: Option<CommandId>,
-    /// Which of the command's facts.
+    /// Which of the facts that the command or the expiry caused.
     pub fact_index: u32,
-    /// Where the request stood.
+    /// Where the request stood; of an expiry, the next request.
     pub origin: Origin<'a>,
     /// The writer's clock.
     pub occurred_at: Timestamp,
@@ -55,15 +57,16 @@ pub const fn stream_number(stream: Stream) -> i64 {
 pub fn append(connection: &Connection, entry: &Entry<'_>) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO journal (sequence, stream, event_type, item_id, command_id, fact_index, log, log_offset,
-                occurred_at, traceparent, message)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO journal (sequence, stream, event_type, aggregate, aggregate_id, command_id, fact_index, log,
+                log_offset, occurred_at, traceparent, message)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             entry.sequence,
             stream_number(entry.stream),
             entry.event_type,
-            entry.item_id.map(ItemId::uuid),
+            entry.of.map_or(0, |of| of.kind().number()),
+            entry.of.map(AggregateId::bytes),
             entry.command_id.map(CommandId::uuid),
             entry.fact_index,
             entry.origin.log,
@@ -78,4 +81,12 @@ pub fn append(connection: &Connection, entry: &Entry<'_>) -> rusqlite::Result<()
 /// The last sequence; 0 in an empty journal.
 pub fn last_sequence(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row("SELECT coalesce(max(sequence), 0) FROM journal", [], |row| row.get(0))
+}
+
+/// What an entry or an outcome is about, from the columns `aggregate` and, behind it, `aggregate_id`; none for a dead letter.
+pub fn aggregate(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<AggregateId>> {
+    let kind = AggregateKind::from_number(row.get(column)?).expect("a CHECK of the table names the kinds");
+    let bytes: Option<Vec<u8>> = row.get(column + 1)?;
+    let id = bytes.map(|bytes| kind.read(&bytes)).transpose();
+    id.map_err(|error| rusqlite::Error::FromSqlConversionFailure(column + 1, Type::Blob, Box::new(error)))
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use listener_service::app::App;
 use listener_service::config::{Config, Program};
+use listener_service::going_down;
 use shared::lifecycle::{self, Shutdown};
 use shared::{settings, telemetry};
 
@@ -19,6 +20,9 @@ async fn run(program: Program) -> anyhow::Result<()> {
     telemetry::install(&program.log, "listener-service")?;
     let shutdown = Shutdown::new();
     shutdown.begin_at_signal(program.host.drain())?;
+    if let Some(version) = program.go_down_to {
+        return going_down::run(&program.sqlite.sqlite_path, version, program.listener.lease(), &shutdown);
+    }
     program.sqlite.make_default_folder()?;
     let app = App::build(Config::from_program(&program)?).await?;
     telemetry::announce_service("listener", app.address());

@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use shared::aggregate::AggregateId;
 use shared::clock::Timestamp;
-use shared::id::{CommandId, DeadLetterId, IdempotencyId, ItemId};
+use shared::id::{CommandId, DeadLetterId, IdempotencyId};
 use shared::outcome::{OutcomeStatus, RejectionCode};
 
 /// How many journal entries are looked at in one round of forgetting.
@@ -17,7 +18,7 @@ const PURGE_AT_ONCE: u64 = 1000;
 pub enum Ending<'a> {
     /// Done; the version of the aggregate that it changed.
     Applied {
-        /// Of the item or the level, after it.
+        /// Of the item, the level, the reservation or the store, after it.
         version: u64,
     },
     /// A business rule said no.
@@ -45,8 +46,8 @@ pub struct Outcome<'a> {
     pub command_id: CommandId,
     /// The request's `eventType`.
     pub event_type: &'a str,
-    /// The item that was asked of.
-    pub item_id: ItemId,
+    /// What was asked of.
+    pub of: &'a AggregateId,
     /// Of its last journal entry.
     pub sequence: u64,
     /// The writer's clock.
@@ -88,15 +89,16 @@ pub fn record(connection: &Connection, outcome: &Outcome<'_>) -> rusqlite::Resul
     };
     connection
         .prepare_cached(
-            "INSERT INTO outcomes (command_id, status, type, item_id, version, sequence, applied_at, code, detail,
-                dead_letter_id, idempotency_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO outcomes (command_id, status, type, aggregate, aggregate_id, version, sequence, applied_at, code,
+                detail, dead_letter_id, idempotency_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             outcome.command_id.uuid(),
             status.as_str(),
             outcome.event_type,
-            outcome.item_id.uuid(),
+            outcome.of.kind().number(),
+            outcome.of.bytes(),
             version,
             outcome.sequence,
             outcome.at.millis(),

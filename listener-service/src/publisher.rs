@@ -12,15 +12,17 @@ use std::time::Duration;
 
 use kafka::{Delivery, DeliveryFailure, Header, NotEnqueued, Outgoing, Producer, Topics};
 use rusqlite::{Connection, params};
+use serde::Deserialize;
 use shared::clock::Timestamp;
 use shared::http::health::Condition;
-use shared::id::{CommandId, EventId, ItemId};
+use shared::id::{CommandId, EventId};
 use shared::lifecycle::Shutdown;
 use shared::message::{CONTENT_TYPE_JSON, header};
 use tokio::runtime::Handle;
 
 use crate::database;
 use crate::dead_letter::stored_headers;
+use crate::journal;
 use crate::status::Status;
 
 /// The dependency "publishing".
@@ -80,8 +82,8 @@ struct Row {
     sequence: u64,
     stream: i64,
     event_type: String,
-    item_id: Option<ItemId>,
-    event_id: Option<EventId>,
+    key: Option<String>,
+    command: Option<(CommandId, u32)>,
     occurred_at: Timestamp,
     traceparent: Option<String>,
     message: Option<String>,
@@ -216,21 +218,21 @@ impl Publisher {
     fn next_rows(&mut self) -> rusqlite::Result<Vec<Row>> {
         let position = self.position;
         let mut statement = self.connection()?.prepare_cached(
-            "SELECT sequence, stream, event_type, item_id, command_id, fact_index, occurred_at, traceparent, message
+            "SELECT sequence, stream, event_type, aggregate, aggregate_id, command_id, fact_index, occurred_at, traceparent, message
              FROM journal WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
         )?;
         let rows = statement.query_map(params![position, AT_ONCE], |row| {
-            let command_id: Option<uuid::Uuid> = row.get(4)?;
-            let fact_index: u32 = row.get(5)?;
+            let command_id: Option<uuid::Uuid> = row.get(5)?;
+            let fact_index: u32 = row.get(6)?;
             Ok(Row {
                 sequence: row.get(0)?,
                 stream: row.get(1)?,
                 event_type: row.get(2)?,
-                item_id: row.get::<_, Option<uuid::Uuid>>(3)?.map(ItemId::from_uuid),
-                event_id: command_id.map(|id| EventId::of_fact(CommandId::from_uuid(id), fact_index)),
-                occurred_at: Timestamp::from_millis(row.get(6)?),
-                traceparent: row.get(7)?,
-                message: row.get(8)?,
+                key: journal::aggregate(row, 3)?.map(|of| of.to_string()),
+                command: command_id.map(|id| (CommandId::from_uuid(id), fact_index)),
+                occurred_at: Timestamp::from_millis(row.get(7)?),
+                traceparent: row.get(8)?,
+                message: row.get(9)?,
             })
         })?;
         rows.collect()
@@ -283,11 +285,25 @@ fn fact(row: &Row) -> Message {
         (header::TIMESTAMP.to_owned(), Some(row.occurred_at.to_string().into())),
         (header::CONTENT_TYPE.to_owned(), Some(CONTENT_TYPE_JSON.into())),
     ];
-    headers.extend(row.event_id.map(|id| (header::EVENT_ID.to_owned(), Some(id.to_string().into()))));
+    headers.extend(event_id(row).map(|id| (header::EVENT_ID.to_owned(), Some(id.to_string().into()))));
     headers.extend(row.traceparent.clone().map(|parent| (header::TRACEPARENT.to_owned(), Some(parent.into()))));
     Message {
-        key: row.item_id.map(|id| id.to_string().into_bytes()),
+        key: row.key.clone().map(String::into_bytes),
         value: row.message.clone().map(String::into_bytes),
         headers,
     }
+}
+
+/// The header repeats what the body says, which is derived unless nobody asked for the fact.
+fn event_id(row: &Row) -> Option<EventId> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named {
+        event_id: EventId,
+    }
+    if let Some((command, index)) = row.command {
+        return Some(EventId::of_fact(command, index));
+    }
+    let named: Named = serde_json::from_str(row.message.as_deref()?).ok()?;
+    Some(named.event_id)
 }

@@ -134,6 +134,9 @@ impl Status {
     pub fn committed(&self, committed: &Committed) {
         self.next_offset.send_replace(committed.next_offset);
         self.sequence.send_replace(committed.sequence);
+        metrics::counter!("inventory_reservations_expired_total").increment(committed.counts.expired);
+        let sequence = u32::try_from(committed.sequence % u64::from(u32::MAX)).unwrap_or(0);
+        metrics::gauge!("inventory_journal_sequence").set(f64::from(sequence));
         if committed.messages == 0 {
             return;
         }
@@ -153,8 +156,6 @@ impl Status {
         }
         metrics::histogram!("inventory_batch_seconds").record(committed.took.as_secs_f64());
         metrics::counter!("inventory_batches_total").increment(1);
-        let sequence = u32::try_from(committed.sequence % u64::from(u32::MAX)).unwrap_or(0);
-        metrics::gauge!("inventory_journal_sequence").set(f64::from(sequence));
     }
 
     /// A checkpoint took so long.

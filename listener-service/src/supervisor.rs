@@ -15,6 +15,7 @@ use shared::http::health::Condition;
 use shared::lifecycle::{DataHeld, Shutdown};
 use tokio::runtime::Handle;
 
+use crate::clock::TimeSource;
 use crate::config::{Config, WhenHeld};
 use crate::consumer::{Consumer, in_current_span};
 use crate::database;
@@ -25,6 +26,7 @@ use crate::process::{Existence, Process};
 use crate::projector::{self, Projector};
 use crate::publisher::{Outlet, Publisher, Unpublishable};
 use crate::retry::Pauses;
+use crate::schema::{self, SchemaError};
 use crate::status::{BROKER, DATABASE, LEASE, Role, Status};
 use crate::work::{Parts, Work};
 use crate::writer::{Surroundings, Writer};
@@ -61,6 +63,7 @@ impl Supervisor {
             topic: self.config.topics.commands.clone(),
             retention: self.config.writer.retention,
             published: Arc::clone(&self.status.published),
+            time: TimeSource::Machine,
         };
         let writer = Writer::start(connection, lease, log, surroundings)?;
         self.status.begun(writer.sequence(), writer.log().next_offset);
@@ -95,10 +98,12 @@ impl Supervisor {
     /// The write connection and the lease; `None` if told to stop before.
     fn become_writer(&self) -> anyhow::Result<Option<(Connection, Lease)>> {
         let mut pauses = Pauses::new(self.config.writer.retry_delay, self.config.writer.retry_max_delay);
+        let mut failed = None;
         while !self.shutdown.has_begun() {
-            let error = match self.contend() {
+            let error = match self.contend(&mut failed) {
                 Ok(taken) => return Ok(taken),
                 Err(Contention::Held(error)) => return Err(error.into()),
+                Err(Contention::Newer(error)) => return Err(error.into()),
                 Err(Contention::Database(error)) => error,
             };
             self.status.tell(DATABASE, Condition::Down, error.to_string());
@@ -107,33 +112,67 @@ impl Supervisor {
         Ok(None)
     }
 
-    fn contend(&self) -> Result<Option<(Connection, Lease)>, Contention> {
+    /// `failed` is the lease under which a migration failed. It must not be held against this very process, and a full
+    /// disk may not have taken its release: so it is given back once more.
+    fn contend(&self, failed: &mut Option<Lease>) -> Result<Option<(Connection, Lease)>, Contention> {
         let mut connection = database::open(&self.config.sqlite_path)?;
+        if let Some(lease) = *failed {
+            lease.release(&connection)?;
+        }
         connection.busy_timeout(STANDBY_BUSY_TIMEOUT)?;
         let mut candidate = Candidate::new(self.config.writer.lease);
         while !self.shutdown.has_begun() {
             match candidate.attempt(&mut connection)? {
                 Attempt::Taken(lease) => {
-                    connection.busy_timeout(WRITER_BUSY_TIMEOUT)?;
+                    if let Err(error) = self.migrate(&mut connection, lease) {
+                        *failed = Some(lease);
+                        let _ = lease.release(&connection);
+                        return Err(error);
+                    }
                     self.status.tell(DATABASE, Condition::Up, "writing");
                     self.status.tell(LEASE, Condition::Up, format!("held under epoch {}", lease.epoch));
                     self.status.set_role(Role::Active, lease.epoch);
                     return Ok(Some((connection, lease)));
                 }
-                Attempt::Held { holder, existence, stuck } => self.stand_by(&holder, existence, stuck)?,
+                Attempt::Held { holder, existence, stuck } => self.stand_by(&connection, &holder, existence, stuck)?,
             }
             std::thread::sleep(LOOK_AT_LEASE_EVERY);
         }
         Ok(None)
     }
 
-    fn stand_by(&self, holder: &Process, existence: Existence, stuck: bool) -> Result<(), Contention> {
+    /// Who wrote before has lost the lease, so that nobody works on a schema that changes.
+    fn migrate(&self, connection: &mut Connection, lease: Lease) -> Result<(), Contention> {
+        connection.busy_timeout(WRITER_BUSY_TIMEOUT)?;
+        if schema::is_history_behind(connection)? {
+            self.status.tell(DATABASE, Condition::Degraded, "bringing the schema up to date");
+        }
+        let backup =
+            schema::migrate(connection, &self.config.sqlite_path, lease).map_err(database::DatabaseError::from)?;
+        if let Some(backup) = backup {
+            tracing::warn!(backup = %backup.display(), version = schema::LATEST, "the schema was brought up to date");
+        }
+        Ok(())
+    }
+
+    fn stand_by(
+        &self,
+        connection: &Connection,
+        holder: &Process,
+        existence: Existence,
+        stuck: bool,
+    ) -> Result<(), Contention> {
         if self.config.when_held == WhenHeld::Refuse && existence == Existence::Runs {
             return Err(Contention::Held(held_by(&self.config, holder)));
         }
         self.status.tell(DATABASE, Condition::Up, "open, standing by");
         if stuck {
-            let detail = format!("{holder} stands still and holds the write lock: end it");
+            // A migration is one long transaction without a heartbeat.
+            let detail = if schema::is_behind(connection)? {
+                format!("{holder} may be bringing the schema up to date: leave it alone while it works")
+            } else {
+                format!("{holder} stands still and holds the write lock: end it")
+            };
             self.status.tell(LEASE, Condition::Down, detail);
         } else {
             self.status.tell(LEASE, Condition::Degraded, format!("standing by: {holder} writes"));
@@ -267,12 +306,18 @@ impl From<LogError> for Unattached {
 
 enum Contention {
     Held(DataHeld),
+    /// It passes by no waiting.
+    Newer(SchemaError),
     Database(database::DatabaseError),
 }
 
 impl From<database::DatabaseError> for Contention {
     fn from(error: database::DatabaseError) -> Self {
-        Self::Database(error)
+        if let database::DatabaseError::Schema(newer @ SchemaError::Newer { .. }) = error {
+            Self::Newer(newer)
+        } else {
+            Self::Database(error)
+        }
     }
 }
 

@@ -26,7 +26,7 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 /// The watermark gets a transaction of its own only after so long without a batch.
 const WATERMARK_IDLE: Duration = Duration::from_millis(200);
 const PURGE_EVERY: Duration = Duration::from_secs(1);
-/// Some ten thousand outcomes; commands wait for no longer.
+/// Some ten thousand journal entries; commands wait for no longer.
 const PURGE_FOR: Duration = Duration::from_millis(50);
 /// The longest nap in a pause, so that the heartbeat and a shutdown are noticed.
 const NAP: Duration = Duration::from_millis(100);
@@ -142,15 +142,18 @@ impl Work {
         self.projector.take_if(|thread| thread.is_finished()).is_some_and(|thread| thread.join().is_err())
     }
 
-    /// One batch, or what there is to do without one.
+    /// One batch, or what there is to do without one; then what has expired, so that neither holds up the other.
     fn step(&mut self) -> Result<(), Ended> {
         let patience = if self.writer.has_watermark_to_store() { WATERMARK_IDLE } else { HEARTBEAT };
-        let batch = self.intake.take(self.settings.batch_max, patience.saturating_sub(self.writer.untouched_for()));
+        let patience = patience.saturating_sub(self.writer.untouched_for());
+        let patience = self.writer.until_deadline().map_or(patience, |deadline| deadline.min(patience));
+        let batch = self.intake.take(self.settings.batch_max, patience);
         if batch.is_empty() {
             self.keep_lease()?;
         } else {
             self.settle(&batch)?;
         }
+        self.expire()?;
         for Unpublishable { sequence, reason } in self.unpublishable.try_iter() {
             if let Err(error) = dead_letter::note_unpublishable(self.writer.connection(), sequence, &reason) {
                 tracing::error!(sequence, %error, "cannot note that a dead letter could not be published");
@@ -159,6 +162,25 @@ impl Work {
         self.purge()?;
         if let Some(took) = self.writer.checkpoint() {
             self.status.checkpointed(took);
+        }
+        Ok(())
+    }
+
+    /// Some of the reservations whose deadline has passed. What cannot be journaled now is tried again: deadlines stay.
+    fn expire(&mut self) -> Result<(), Ended> {
+        if self.writer.until_deadline().is_none_or(|left| !left.is_zero()) {
+            return Ok(());
+        }
+        match self.writer.expire() {
+            Ok(committed) => {
+                self.status.tell(DATABASE, Condition::Up, "writing");
+                self.status.committed(&committed);
+            }
+            Err(ApplyError::Fenced(what)) => return Err(Ended::Fenced(what)),
+            Err(error) => {
+                self.status.tell(DATABASE, Condition::Down, error.to_string());
+                self.nap(NAP);
+            }
         }
         Ok(())
     }
@@ -264,7 +286,8 @@ impl Work {
         }
     }
 
-    /// Waits, outside any transaction, and keeps the lease meanwhile.
+    /// Waits, outside any transaction, and keeps the lease meanwhile. Deadlines do not wait for a command that is tried
+    /// again.
     fn pause(&mut self, pause: Duration) -> Result<(), Ended> {
         let started = Instant::now();
         while started.elapsed() < pause {
@@ -277,6 +300,7 @@ impl Work {
             {
                 return Err(Ended::Fenced(what));
             }
+            self.expire()?;
         }
         Ok(())
     }

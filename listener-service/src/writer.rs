@@ -4,8 +4,12 @@
 //! So a crash loses nothing and applies nothing twice, and of two writers only one can commit.
 
 mod batch;
+mod cause;
 mod checkpoint;
+mod scene;
+mod value;
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,16 +20,22 @@ use rusqlite::Connection;
 use shared::clock::Timestamp;
 
 use crate::aggregates::Aggregates;
-use crate::clock::WriterClock;
+use crate::clock::{TimeSource, WriterClock};
 use crate::database::{DatabaseError, is_about_the_data};
 use crate::dead_letter::Reason;
 use crate::lease::Lease;
 use crate::logs::{self, CurrentLog};
+use crate::reservations::{self, Due};
 use batch::{Batch, Counts, Failure};
 use checkpoint::Checkpoints;
+use value::ValueChanges;
 
 /// How often a batch whose reading was stale is read and decided again. With one writer once is enough.
 const STALE_ATTEMPTS: u32 = 5;
+/// Reservations with so many lines expire in one transaction, some 20 ms: commands wait for no longer.
+const EXPIRE_AT_ONCE: usize = 500;
+/// How long one that cannot expire waits until it is tried again; the others need not wait for it.
+const ASIDE_FOR_MILLIS: i64 = 10_000;
 
 /// Why a batch was not committed; nothing of it was.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +80,8 @@ pub struct Surroundings {
     pub retention: Duration,
     /// The publisher's watermark; it rides on the next batch.
     pub published: Arc<AtomicU64>,
+    /// Where deadlines are measured.
+    pub time: TimeSource,
 }
 
 /// The holder of the lease, at work.
@@ -85,6 +97,28 @@ pub struct Writer {
     published_stored: u64,
     checkpoints: Checkpoints,
     touched: Instant,
+    /// No pending reservation has a deadline before this, but for those that are aside.
+    next_deadline: Option<Timestamp>,
+    /// Reservations that could not expire, by number, and when they are tried again.
+    aside: HashMap<i64, Timestamp>,
+}
+
+/// What one transaction does.
+#[derive(Debug, Clone, Copy)]
+enum Job<'a> {
+    /// Decides these messages; with a verdict, keeps them as dead letters.
+    Messages(&'a [Record], Option<&'a Reason>),
+    /// Lets these reservations expire; their deadlines have passed.
+    Expiries(&'a [Due]),
+}
+
+/// What a job that was done leaves to remember.
+#[derive(Debug)]
+struct Filled {
+    sequence: u64,
+    counts: Counts,
+    published: u64,
+    next_deadline: Option<Timestamp>,
 }
 
 impl Writer {
@@ -101,9 +135,10 @@ impl Writer {
                 Ok((Timestamp::from_millis(row.get(0)?), row.get(1)?))
             })?;
         surroundings.published.store(published_stored, Ordering::Release);
+        let next_deadline = reservations::next_deadline(&connection, |_| false)?;
         Ok(Self {
             checkpoints: Checkpoints::of(&connection),
-            clock: WriterClock::start(last_time),
+            clock: WriterClock::start(last_time, surroundings.time.clone()),
             connection,
             lease,
             log,
@@ -112,6 +147,8 @@ impl Writer {
             sequence,
             published_stored,
             touched: Instant::now(),
+            next_deadline,
+            aside: HashMap::new(),
         })
     }
 
@@ -145,45 +182,51 @@ impl Writer {
         let position = self.log.next_offset.unwrap_or(0);
         let applied_before = records.iter().take_while(|record| record.offset < position).count();
         let records = &records[applied_before..];
+        self.transact_afresh(Job::Messages(records, verdict)).map_err(|error| error.behind(applied_before))
+    }
+
+    /// Decides again on what is read afresh if what was remembered turns out to be stale.
+    fn transact_afresh(&mut self, job: Job<'_>) -> Result<Committed, ApplyError> {
         let mut attempt = 1;
         loop {
-            match self.transact(records, verdict) {
+            match self.transact(job) {
                 Ok(committed) => return Ok(committed),
                 Err(Failure::Stale(_)) if attempt < STALE_ATTEMPTS => attempt += 1,
                 Err(Failure::Stale(index)) => {
                     let error = format!("what was read was stale {STALE_ATTEMPTS} times");
-                    return Err(ApplyError::Command { index: applied_before + index, error });
+                    return Err(ApplyError::Command { index, error });
                 }
-                Err(Failure::Unexpected(index, error)) => {
-                    return Err(ApplyError::Command { index: applied_before + index, error });
-                }
+                Err(Failure::Unexpected(index, error)) => return Err(ApplyError::Command { index, error }),
                 Err(Failure::Database(error)) => return Err(ApplyError::Database(error.into())),
                 Err(Failure::Fenced(what)) => return Err(ApplyError::Fenced(what)),
             }
         }
     }
 
-    fn transact(&mut self, records: &[Record], verdict: Option<&Reason>) -> Result<Committed, Failure> {
+    fn transact(&mut self, job: Job<'_>) -> Result<Committed, Failure> {
         let started = Instant::now();
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let outcome = self.fill(records, verdict).and_then(|filled| {
+        let outcome = self.fill(job).and_then(|filled| {
             self.connection.prepare_cached("COMMIT")?.execute([])?;
             Ok(filled)
         });
-        let (sequence, counts, published) = outcome.inspect_err(|_| self.roll_back())?;
-        if let Some(last) = records.last() {
+        let filled = outcome.inspect_err(|_| self.roll_back())?;
+        let messages = job.messages();
+        if let Some(last) = messages.last() {
             self.log.next_offset = Some(last.offset + 1);
         }
-        self.sequence = sequence;
-        self.published_stored = published;
+        self.sequence = filled.sequence;
+        self.published_stored = filled.published;
+        self.next_deadline = filled.next_deadline;
         self.touched = Instant::now();
         let took = started.elapsed();
         let next_offset = self.log.next_offset.unwrap_or(0);
-        Ok(Committed { sequence, next_offset, messages: records.len(), counts, took })
+        let (sequence, counts) = (filled.sequence, filled.counts);
+        Ok(Committed { sequence, next_offset, messages: messages.len(), counts, took })
     }
 
-    /// Everything between BEGIN and COMMIT. A panic is a fault of the command at which it happened.
-    fn fill(&mut self, records: &[Record], verdict: Option<&Reason>) -> Result<(u64, Counts, u64), Failure> {
+    /// Everything between BEGIN and COMMIT.
+    fn fill(&mut self, job: Job<'_>) -> Result<Filled, Failure> {
         if !self.lease.beat(&self.connection)? {
             return Err(Failure::Fenced("the lease has another epoch"));
         }
@@ -199,21 +242,57 @@ impl Writer {
             retention: self.surroundings.retention,
             sequence: self.sequence,
             counts: Counts::default(),
+            value: ValueChanges::default(),
+            deadlines: Vec::new(),
         };
-        for (index, record) in records.iter().enumerate() {
-            std::panic::catch_unwind(AssertUnwindSafe(|| batch.process(record, verdict)))
-                .unwrap_or_else(|panic| Err(batch::ProcessError::Unexpected(panic_text(&*panic))))
-                .map_err(|error| error.at(index))?;
-        }
-        let (sequence, counts) = (batch.sequence, batch.counts);
-        if let Some(last) = records.last()
+        batch.run(job)?;
+        let Batch { sequence, counts, value, deadlines, .. } = batch;
+        if let Some(last) = job.messages().last()
             && !logs::advance(&self.connection, &self.log, last.offset + 1)?
         {
             return Err(Failure::Fenced("the position was moved by somebody else"));
         }
         let published = self.surroundings.published.load(Ordering::Acquire);
         counts.store(&self.connection, published, now)?;
-        Ok((sequence, counts, published))
+        value.store(&self.connection)?;
+        let next_deadline = match job {
+            Job::Messages(..) => deadlines.into_iter().chain(self.next_deadline).min(),
+            Job::Expiries(_) => {
+                let aside = |number| self.aside.contains_key(&number);
+                reservations::next_deadline(&self.connection, aside)?
+            }
+        };
+        Ok(Filled { sequence, counts, published, next_deadline })
+    }
+
+    /// How long until a reservation may have to expire; none if none has a deadline.
+    pub fn until_deadline(&self) -> Option<Duration> {
+        let next = self.next_deadline.iter().chain(self.aside.values()).min()?;
+        let millis = next.millis() - self.clock.now().millis();
+        Some(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
+    }
+
+    /// Lets some of the reservations expire whose deadline has passed, in a transaction of its own. Whether there are
+    /// more, [`Self::until_deadline`] says. One that cannot expire holds up neither commands nor other reservations.
+    pub fn expire(&mut self) -> Result<Committed, ApplyError> {
+        let now = self.clock.now();
+        self.aside.retain(|_, again| *again > now);
+        let aside = |number| self.aside.contains_key(&number);
+        let mut due = reservations::due(&self.connection, now, EXPIRE_AT_ONCE, aside)
+            .map_err(|error| ApplyError::Database(error.into()))?;
+        loop {
+            match self.transact_afresh(Job::Expiries(&due)) {
+                Err(ApplyError::Command { index, error }) => {
+                    let Due { number, reservation } = &due[index];
+                    let id = reservation.details.reservation_id;
+                    tracing::error!(reservation_id = %id, error, "a reservation cannot expire; trying again later");
+                    self.aside.insert(*number, now.plus_millis(ASIDE_FOR_MILLIS));
+                    // Those behind it come next time, in case they fare no better.
+                    due.truncate(index);
+                }
+                ended => return ended,
+            }
+        }
     }
 
     fn roll_back(&mut self) {
@@ -283,6 +362,51 @@ impl Writer {
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("panicked: {}", text.unwrap_or("without words"))
+}
+
+impl ApplyError {
+    /// Of a batch that has so many more messages in front.
+    fn behind(self, before: usize) -> Self {
+        match self {
+            Self::Command { index, error } => Self::Command { index: before + index, error },
+            Self::Fenced(_) | Self::Database(_) => self,
+        }
+    }
+}
+
+impl<'a> Job<'a> {
+    fn messages(self) -> &'a [Record] {
+        match self {
+            Self::Messages(records, _) => records,
+            Self::Expiries(_) => &[],
+        }
+    }
+}
+
+impl Batch<'_> {
+    /// A panic is a fault of the command, or the reservation, at which it happened.
+    fn run(&mut self, job: Job<'_>) -> Result<(), Failure> {
+        match job {
+            Job::Messages(records, verdict) => records
+                .iter()
+                .enumerate()
+                .try_for_each(|(index, record)| self.guarded(index, |batch| batch.process(record, verdict))),
+            Job::Expiries(due) => due
+                .iter()
+                .enumerate()
+                .try_for_each(|(index, due)| self.guarded(index, |batch| batch.expire(&due.reservation))),
+        }
+    }
+
+    fn guarded(
+        &mut self,
+        index: usize,
+        work: impl FnOnce(&mut Self) -> Result<(), batch::ProcessError>,
+    ) -> Result<(), Failure> {
+        std::panic::catch_unwind(AssertUnwindSafe(|| work(self)))
+            .unwrap_or_else(|panic| Err(batch::ProcessError::Unexpected(panic_text(&*panic))))
+            .map_err(|error| error.at(index))
+    }
 }
 
 impl From<rusqlite::Error> for Failure {

@@ -24,8 +24,8 @@ pub(super) struct Database {
     /// Of the write-ahead log beside it.
     #[schema(example = 4_152_992)]
     wal_bytes: u64,
-    /// How many migrations it has had.
-    #[schema(example = 1)]
+    /// Of the schema, as docs/SCHEMA.md numbers it.
+    #[schema(example = 2)]
     schema_version: i64,
     /// How long the last checkpoint took; null before the first.
     #[schema(example = 3.5)]

@@ -5,18 +5,22 @@ use std::time::Duration;
 use kafka::Record;
 use rusqlite::{Connection, params};
 use shared::clock::Timestamp;
-use shared::id::{CommandId, DeadLetterId, EventId, ReservationId};
+use shared::id::{CommandId, DeadLetterId, ItemId};
 use shared::message::{
     DecodeError, Fact, FactEnvelope, RequestEnvelope, SCHEMA_VERSION, Stream, decode_request, header,
 };
 use shared::outcome::RejectionCode;
 
-use crate::aggregates::{self, Aggregates, Stale};
+use super::cause::Cause;
+use super::scene::Scene;
+use super::value::ValueChanges;
+use crate::aggregates::{Aggregates, Stale, Step};
 use crate::dead_letter::{self, DeadLetter, Reason};
-use crate::domain::{Change, Rejection, Request, decide};
+use crate::domain::{Change, Rejection, Request, Reservation, decide, expire};
 use crate::journal::{self, Entry, Origin};
 use crate::logs::CurrentLog;
 use crate::outcomes::{self, Ending, Outcome};
+use crate::{reservations, stores};
 
 /// Why the whole batch is rolled back.
 #[derive(Debug)]
@@ -52,8 +56,14 @@ pub struct Counts {
     pub dead_lettered: u64,
     /// Commands that had ended before: sent or read twice.
     pub repeated: u64,
+    /// Reservations that expired.
+    pub expired: u64,
     /// Items that came to be, less those that were deleted.
     pub items: i64,
+    /// Units that came on hand, less those that went.
+    pub units: i64,
+    /// Units that were reserved, less those that were freed.
+    pub reserved: i64,
 }
 
 impl Counts {
@@ -61,9 +71,19 @@ impl Counts {
         connection
             .prepare_cached(
                 "UPDATE progress SET items = items + ?1, applied = applied + ?2, rejected = rejected + ?3,
-                    dead_lettered = dead_lettered + ?4, published = ?5, last_time = ?6",
+                    dead_lettered = dead_lettered + ?4, published = ?5, last_time = ?6, units = units + ?7,
+                    reserved = reserved + ?8",
             )?
-            .execute(params![self.items, self.applied, self.rejected, self.dead_lettered, published, now.millis()])
+            .execute(params![
+                self.items,
+                self.applied,
+                self.rejected,
+                self.dead_lettered,
+                published,
+                now.millis(),
+                self.units,
+                self.reserved,
+            ])
             .map(|_| ())
     }
 }
@@ -79,6 +99,10 @@ pub(super) struct Batch<'a> {
     pub(super) retention: Duration,
     pub(super) sequence: u64,
     pub(super) counts: Counts,
+    /// By how much the stock's value changes.
+    pub(super) value: ValueChanges,
+    /// Deadlines that were set.
+    pub(super) deadlines: Vec<Timestamp>,
 }
 
 impl Batch<'_> {
@@ -119,21 +143,28 @@ impl Batch<'_> {
         Ok((owner != request.command_id).then_some(Rejection { code, detail, version: 0 }))
     }
 
-    /// A rejection changes no row that could show what was read to be stale, so it stands only on a fresh reading.
+    /// A rejection changes no row that could show what was read to be stale, so it stands only on a fresh reading. A
+    /// change of the catalogue names the item's version and not those of its levels, which it counts with.
     fn decide(&mut self, request: &RequestEnvelope) -> Result<Result<Vec<Change>, Rejection>, ProcessError> {
+        let scene = Scene::of(self.connection, request, self.now)?;
         let asked = Request {
-            item_id: request.aggregate_id,
+            of: &request.aggregate_id,
             command: &request.data,
             expected_version: request.expected_version,
-            reservation_id: ReservationId::of(request.command_id),
+            command_id: request.command_id,
+            now: self.now,
         };
-        let (aggregate, fresh) = self.aggregates.load(self.connection, request.aggregate_id)?;
-        let decided = decide(aggregate, &asked);
+        let mut fresh = self.aggregates.load(self.connection, &scene.items)?;
+        if !fresh && request.data.stream() == Stream::Items {
+            self.aggregates.reload(self.connection, &scene.items)?;
+            fresh = true;
+        }
+        let decided = decide(&scene.situation(self.aggregates), &asked);
         if decided.is_ok() || fresh {
             return Ok(decided);
         }
-        let aggregate = self.aggregates.reload(self.connection, request.aggregate_id)?;
-        Ok(decide(aggregate, &asked))
+        self.aggregates.reload(self.connection, &scene.items)?;
+        Ok(decide(&scene.situation(self.aggregates), &asked))
     }
 
     fn accept(
@@ -142,24 +173,7 @@ impl Batch<'_> {
         origin: Origin<'_>,
         changes: &[Change],
     ) -> Result<(), ProcessError> {
-        for (index, change) in (0..).zip(changes) {
-            match aggregates::store(self.connection, change, self.now)? {
-                Ok(()) => {}
-                Err(Stale) => return Err(ProcessError::Stale),
-            }
-            self.append(request, origin, index, change)?;
-            let (aggregate, _) = self.aggregates.load(self.connection, request.aggregate_id)?;
-            aggregate.evolve(change);
-            self.counts.items += match change.fact {
-                Fact::ItemCreated(_) => 1,
-                Fact::ItemDeleted { .. } => -1,
-                Fact::ItemUpdated(_)
-                | Fact::StockAdjusted { .. }
-                | Fact::StockReserved { .. }
-                | Fact::StockReleased { .. }
-                | Fact::CommandRejected { .. } => 0,
-            };
-        }
+        self.apply(&Cause::Command(request), origin, changes)?;
         self.counts.applied += 1;
         let version = changed_version(request, changes);
         self.end(request, Ending::Applied { version })
@@ -172,46 +186,140 @@ impl Batch<'_> {
         rejection: &Rejection,
     ) -> Result<(), ProcessError> {
         let fact = Fact::CommandRejected {
-            item_id: request.aggregate_id,
+            of: request.aggregate_id.clone(),
             request_type: request.event_type,
             code: rejection.code.as_str(),
             detail: rejection.detail.clone(),
         };
-        self.append(request, origin, 0, &Change { fact, version: rejection.version })?;
+        self.append(&Cause::Command(request), origin, 0, &Change { fact, version: rejection.version })?;
         self.counts.rejected += 1;
         self.end(request, Ending::Rejected { code: rejection.code, detail: &rejection.detail })
     }
 
+    /// Journals the expiry of a reservation whose deadline has passed, and gives its stock back.
+    pub(super) fn expire(&mut self, reservation: &Reservation) -> Result<(), ProcessError> {
+        let items: Vec<ItemId> = reservation.details.lines.iter().map(|line| line.item_id).collect();
+        self.aggregates.load(self.connection, &items)?;
+        let scene = Scene::of_items(items);
+        let changes = expire(&scene.situation(self.aggregates), reservation, self.now);
+        let origin = Origin { log: self.log.number, offset: self.log.next_offset.unwrap_or(0), traceparent: None };
+        self.apply(&Cause::Deadline(reservation), origin, &changes)?;
+        self.counts.expired += 1;
+        Ok(())
+    }
+
+    /// Every fact into the journal, and what it changes into its tables.
+    fn apply(&mut self, cause: &Cause<'_>, origin: Origin<'_>, changes: &[Change]) -> Result<(), ProcessError> {
+        for (index, change) in (0..).zip(changes) {
+            self.append(cause, origin, index, change)?;
+            self.count(change);
+            let stored = match &change.fact {
+                Fact::ReservationCreated(details) => {
+                    let deadline_by = details.expires_at.map(|_| cause.event_id(index));
+                    reservations::insert(self.connection, self.sequence, details, deadline_by)?;
+                    self.deadlines.extend(details.expires_at);
+                    Ok(())
+                }
+                Fact::ReservationExtended(details) => {
+                    self.deadlines.extend(details.expires_at);
+                    reservations::update(self.connection, details, change.version, Some(cause.event_id(index)))?
+                }
+                Fact::ReservationConfirmed(details)
+                | Fact::ReservationReleased(details)
+                | Fact::ReservationExpired(details) => {
+                    reservations::update(self.connection, details, change.version, None)?
+                }
+                Fact::StoreCreated(details) | Fact::StoreUpdated(details) => {
+                    stores::store(self.connection, details, change.version, self.now)?
+                }
+                Fact::ItemCreated(_)
+                | Fact::ItemUpdated(_)
+                | Fact::ItemDeleted { .. }
+                | Fact::StockAdjusted { .. }
+                | Fact::StockReserved { .. }
+                | Fact::StockReleased { .. }
+                | Fact::StockIssued { .. }
+                | Fact::StockSettingsChanged { .. }
+                | Fact::StockTransferred { .. }
+                | Fact::StockCounted { .. }
+                | Fact::StockDepleted { .. }
+                | Fact::StockReplenished { .. }
+                | Fact::LowStock { .. } => self.store_stock(cause, change)?,
+                Fact::CommandRejected { .. } => Ok(()),
+            };
+            stored.map_err(|Stale| ProcessError::Stale)?;
+        }
+        Ok(())
+    }
+
+    fn store_stock(&mut self, cause: &Cause<'_>, change: &Change) -> rusqlite::Result<Result<(), Stale>> {
+        let step = Step {
+            change,
+            sequence: self.sequence,
+            at: self.now,
+            kind: cause.why(&change.fact),
+            actor: cause.actor(),
+            command_id: cause.command_id(),
+        };
+        self.aggregates.store(self.connection, &step)
+    }
+
+    /// Before the change is stored, for it counts by how much that moves what is on hand.
+    fn count(&mut self, change: &Change) {
+        let fact = &change.fact;
+        if let Some(after) = fact.level().filter(|_| fact.moves_level()) {
+            let aggregate = self.aggregates.get(after.item_id);
+            let before = aggregate.level(&after.store_id);
+            let units = after.total_quantity - before.quantity;
+            self.counts.units += units;
+            self.counts.reserved += after.reserved_total - before.reserved;
+            let price = aggregate.live().and_then(|item| item.price);
+            self.value.add(price, units);
+        } else if let Fact::ItemCreated(details) | Fact::ItemUpdated(details) = fact {
+            let aggregate = self.aggregates.get(details.item_id);
+            self.counts.items += i64::from(aggregate.live().is_none());
+            let before = aggregate.live().and_then(|item| item.price);
+            if before != details.price {
+                self.value.add(before, -aggregate.quantity());
+                self.value.add(details.price, aggregate.quantity());
+            }
+        } else if matches!(fact, Fact::ItemDeleted { .. }) {
+            // What it had on hand was written off before.
+            self.counts.items -= 1;
+        }
+    }
+
     fn append(
         &mut self,
-        request: &RequestEnvelope,
+        cause: &Cause<'_>,
         origin: Origin<'_>,
         fact_index: u32,
         change: &Change,
     ) -> Result<(), ProcessError> {
         self.sequence += 1;
         let event_type = change.fact.event_type();
+        let of = change.fact.aggregate();
         let envelope = FactEnvelope {
             event_type,
-            event_id: EventId::of_fact(request.command_id, fact_index),
-            aggregate_id: request.aggregate_id,
+            event_id: cause.event_id(fact_index),
+            aggregate_id: of.clone(),
             occurred_at: self.now,
             version: SCHEMA_VERSION,
-            command_id: request.command_id,
-            correlation_id: &request.correlation_id,
+            command_id: cause.command_id(),
+            correlation_id: &cause.correlation_id(),
             aggregate_version: change.version,
             sequence: self.sequence,
-            causation_id: request.event_id,
+            causation_id: cause.causation_id(),
+            actor: cause.actor(),
             data: &change.fact,
         };
         let message = serde_json::to_string(&envelope).map_err(|e| ProcessError::Unexpected(e.to_string()))?;
-        let stream = if request.data.is_catalogue() { Stream::Items } else { Stream::Stock };
         let entry = Entry {
             sequence: self.sequence,
-            stream: stream_of(&change.fact, stream),
+            stream: change.fact.stream().unwrap_or(cause.stream()),
             event_type,
-            item_id: Some(request.aggregate_id),
-            command_id: Some(request.command_id),
+            of: Some(&of),
+            command_id: cause.command_id(),
             fact_index,
             origin,
             occurred_at: self.now,
@@ -228,7 +336,7 @@ impl Batch<'_> {
         let outcome = Outcome {
             command_id: request.command_id,
             event_type: request.event_type,
-            item_id: request.aggregate_id,
+            of: &request.aggregate_id,
             sequence,
             at: self.now,
             idempotency_id: request.idempotency_id,
@@ -261,7 +369,7 @@ impl Batch<'_> {
             sequence: self.sequence,
             stream: Stream::DeadLetters,
             event_type: journal::DEAD_LETTERED,
-            item_id: None,
+            of: None,
             command_id,
             fact_index: 0,
             origin: Origin { log: self.log.number, offset: record.offset, traceparent: traceparent(record) },
@@ -311,23 +419,13 @@ fn decode(record: &Record) -> Result<RequestEnvelope, DecodeError> {
     decode_request(record.key.as_deref(), record.value.as_deref(), headers)
 }
 
-/// Facts about stock go to the stock topic, also those of a catalogue request; a rejection goes where its request
-/// belongs.
-fn stream_of(fact: &Fact, of_request: Stream) -> Stream {
-    match fact {
-        Fact::ItemCreated(_) | Fact::ItemUpdated(_) | Fact::ItemDeleted { .. } => Stream::Items,
-        Fact::StockAdjusted { .. } | Fact::StockReserved { .. } | Fact::StockReleased { .. } => Stream::Stock,
-        Fact::CommandRejected { .. } => of_request,
-    }
-}
-
-/// The version of the aggregate that the command is about: the item's for catalogue requests, else the level's.
+/// The version of what the command is about: the item's or, for stock, that of the first level that it moved; the
+/// reservation's; the store's.
 fn changed_version(request: &RequestEnvelope, changes: &[Change]) -> u64 {
-    let about = |change: &&Change| {
-        let is_item = matches!(change.fact, Fact::ItemCreated(_) | Fact::ItemUpdated(_) | Fact::ItemDeleted { .. });
-        is_item == request.data.is_catalogue()
-    };
-    changes.iter().find(about).map_or(0, |change| change.version)
+    let stream = request.data.stream();
+    let is_about =
+        |change: &&Change| change.fact.aggregate() == request.aggregate_id && change.fact.stream() == Some(stream);
+    changes.iter().find(is_about).map_or(0, |change| change.version)
 }
 
 fn traceparent(record: &Record) -> Option<&str> {

@@ -13,7 +13,7 @@ use testkit::contract::Client;
 use testkit::poll::eventually;
 use tokio::task::JoinHandle;
 
-use crate::spawned::{Broker, SOON, add_one, create, outcomes};
+use crate::spawned::{Broker, SOON, add_one, create, hold_for_a_second, look, outcomes};
 
 pub(crate) struct Listener {
     pub(crate) client: Client,
@@ -27,7 +27,12 @@ impl Listener {
     }
 
     pub(crate) async fn start_with(broker: &Broker, path: &Path, redis: Option<RedisAddress>) -> Self {
-        let config = Config {
+        Self::start_as(Config { redis, ..Self::config(broker, path) }).await
+    }
+
+    /// As it runs alone; a test changes what it is about.
+    pub(crate) fn config(broker: &Broker, path: &Path) -> Config {
+        Config {
             host: "127.0.0.1".to_owned(),
             port: 0,
             sqlite_path: path.to_owned(),
@@ -42,10 +47,13 @@ impl Listener {
                 lease: Duration::from_hours(1),
                 retention: Duration::from_hours(1),
             },
-            redis,
+            redis: None,
             accept_new_log: None,
             when_held: WhenHeld::StandBy,
-        };
+        }
+    }
+
+    pub(crate) async fn start_as(config: Config) -> Self {
         let app = App::build(config).await.expect("built");
         let address = app.address();
         let shutdown = Shutdown::new();
@@ -64,7 +72,7 @@ impl Listener {
     }
 
     /// Waits for a 503 whose dependency says this.
-    async fn not_ready_because(&self, dependency: &str, words: &str) {
+    pub(crate) async fn not_ready_because(&self, dependency: &str, words: &str) {
         eventually(SOON, async || {
             let answer = self.client.get("/health/ready").await;
             let detail = answer.json()["dependencies"][dependency]["detail"].to_string();
@@ -154,13 +162,7 @@ async fn a_command_that_keeps_failing_is_dead_lettered_and_the_rest_goes_on() {
     let listener = Listener::start(&broker, &path).await;
     broker.send(&create("A", 0)).await;
     outcomes(&path, 1).await;
-    Connection::open(&path)
-        .expect("opened")
-        .execute_batch(
-            "CREATE TRIGGER broken BEFORE INSERT ON items WHEN NEW.sku = 'BROKEN'
-             BEGIN SELECT RAISE(ABORT, 'planted'); END",
-        )
-        .expect("planted");
+    break_an_item(&path);
     for sku in ["B", "BROKEN", "C"] {
         broker.send(&create(sku, 0)).await;
     }
@@ -173,6 +175,30 @@ async fn a_command_that_keeps_failing_is_dead_lettered_and_the_rest_goes_on() {
         (&stats["items"], &stats["outcomes"]["dead_lettered"], &stats["lag"]),
         (&3.into(), &1.into(), &0.into())
     );
+    listener.stop().await;
+}
+
+fn break_an_item(path: &Path) {
+    let trigger = "
+        CREATE TRIGGER broken BEFORE INSERT ON items WHEN NEW.sku = 'BROKEN' BEGIN SELECT RAISE(ABORT, 'planted'); END";
+    Connection::open(path).expect("opened").execute_batch(trigger).expect("planted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deadlines_do_not_wait_for_a_command_that_is_tried_again() {
+    let (_folder, path) = database();
+    let broker = Broker::start().await;
+    let mut config = Listener::config(&broker, &path);
+    (config.writer.retry_delay, config.writer.retry_max_delay) = (Duration::from_mins(10), Duration::from_mins(10));
+    let listener = Listener::start_as(config).await;
+    broker.send(&create("A", 1)).await;
+    outcomes(&path, 1).await;
+    break_an_item(&path);
+    broker.send(&hold_for_a_second("A")).await;
+    broker.send(&create("BROKEN", 0)).await;
+    let expired = "SELECT count(*) FROM journal WHERE event_type = 'ReservationExpired'";
+    eventually(SOON, async || look::<i64>(&path, expired) == Some(1)).await;
+    assert_eq!(listener.client.get("/monitoring/stats").await.json()["lag"], 1, "the command still waits");
     listener.stop().await;
 }
 
@@ -259,7 +285,7 @@ async fn the_operator_sees_messages_and_database() {
     assert_eq!(messages["messages"][0]["value"]["eventType"], "ItemCreationRequested");
     assert_eq!(listener.client.get("/monitoring/messages?topic=other").await.status, 422);
     let database = listener.client.get("/monitoring/database").await.json();
-    assert_eq!(database["schemaVersion"], 1);
+    assert_eq!(database["schemaVersion"], 2);
     for path in ["/health/live", "/version", "/metrics", "/api/v1/health"] {
         assert_eq!(listener.client.get(path).await.status, 200, "{path}");
     }

@@ -2,6 +2,7 @@
 //! and starved.
 
 mod app;
+mod migrating;
 mod processes;
 mod read_model;
 mod spawned;

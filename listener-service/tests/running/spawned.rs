@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use kafka::{EmbeddedBroker, Outgoing, Patience, Producer, Topics};
 use rusqlite::{Connection, OpenFlags};
+use shared::aggregate::AggregateId;
 use shared::clock::Timestamp;
-use shared::id::{CommandId, ItemId};
-use shared::message::{Command, RequestEnvelope, fingerprint};
-use shared::quantity::{Adjustment, Quantity};
+use shared::id::{CommandId, ItemId, ReservationId};
+use shared::message::{CatalogueFields, Command, RequestEnvelope, fingerprint};
+use shared::quantity::{Adjustment, PositiveQuantity, Quantity};
+use shared::reservation::{Line, Lines, Ttl};
 use shared::text::{Name, Sku, StoreId};
 use testkit::poll::eventually;
 
@@ -54,22 +56,37 @@ pub(crate) fn create(sku: &str, quantity: i64) -> RequestEnvelope {
     let sku = Sku::parse(sku).expect("a SKU");
     let command = Command::CreateItem {
         sku: sku.clone(),
-        name: Name::parse("A thing").expect("a name"),
-        description: None,
+        fields: CatalogueFields::named(Name::parse("A thing").expect("a name")),
         quantity: Quantity::parse(quantity).expect("a quantity"),
     };
-    request(ItemId::of(&sku), command)
+    request(AggregateId::Item(ItemId::of(&sku)), command)
+}
+
+pub(crate) fn hold_for_a_second(sku: &str) -> RequestEnvelope {
+    let item_id = ItemId::of(&Sku::parse(sku).expect("a SKU"));
+    let lines = Lines::parse([Line { item_id, quantity: PositiveQuantity::parse(1).expect("a quantity") }]);
+    let command = Command::Reserve {
+        store_id: StoreId::main(),
+        lines: lines.expect("a line"),
+        customer_id: None,
+        order_id: None,
+        ttl_seconds: Ttl::parse(1).expect("a time"),
+    };
+    request(AggregateId::Reservation(ReservationId::of(CommandId::fresh())), command)
 }
 
 pub(crate) fn add_one(sku: &str) -> RequestEnvelope {
     let item = ItemId::of(&Sku::parse(sku).expect("a SKU"));
     let quantity = Adjustment::parse(1).expect("an adjustment");
-    request(item, Command::AdjustStock { store_id: StoreId::main(), quantity, reason: None, reference: None })
+    request(
+        AggregateId::Item(item),
+        Command::AdjustStock { store_id: StoreId::main(), quantity, reason: None, reference: None },
+    )
 }
 
-fn request(item: ItemId, command: Command) -> RequestEnvelope {
-    let print = fingerprint(item, &command, None);
-    RequestEnvelope::new(item, CommandId::fresh(), command, print, Timestamp::wall_clock())
+fn request(of: AggregateId, command: Command) -> RequestEnvelope {
+    let print = fingerprint(Some(&of), &command, None);
+    RequestEnvelope::new(of, CommandId::fresh(), command, print, Timestamp::wall_clock())
 }
 
 /// One number or text from the database; `None` if it cannot be read now.

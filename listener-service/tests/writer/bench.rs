@@ -2,17 +2,19 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use kafka::Record;
-use listener_service::lease::{Attempt, Candidate};
+use listener_service::clock::TimeSource;
+use listener_service::lease::{Attempt, Candidate, Lease};
 use listener_service::writer::{ApplyError, Committed, Surroundings, Writer};
-use listener_service::{database, logs};
+use listener_service::{database, logs, schema};
 use rusqlite::Connection;
+use shared::aggregate::AggregateId;
 use shared::clock::Timestamp;
 use shared::id::{CommandId, IdempotencyId, ItemId};
-use shared::message::{Command, RequestEnvelope, fingerprint};
+use shared::message::{CatalogueFields, Command, RequestEnvelope, fingerprint};
 use shared::quantity::{Adjustment, PositiveQuantity, Quantity};
 use shared::text::{Name, Sku, StoreId};
 use shared::token::LogId;
@@ -26,14 +28,17 @@ pub(crate) struct Bench {
     pub(crate) log: LogId,
     next_offset: i64,
     history: History,
+    time: Arc<AtomicI64>,
 }
 
 impl Bench {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let log = LogId::cluster("test");
-        let writer = start(&folder.path().join("inventory.db"), &log);
-        Self { folder, writer, log, next_offset: 0, history: History { complete: true, ..History::default() } }
+        let time = Arc::new(AtomicI64::new(Timestamp::wall_clock().millis()));
+        let writer = start(&folder.path().join("inventory.db"), &log, Arc::clone(&time));
+        let history = History { complete: true, ..History::default() };
+        Self { folder, writer, log, next_offset: 0, history, time }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -47,18 +52,26 @@ impl Bench {
 
     /// The same, with something done to the folder while nobody had the database open.
     pub(crate) fn restart_after(self, between: impl FnOnce(&std::path::Path)) -> Self {
-        let Self { folder, writer, log, next_offset, history } = self;
+        let Self { folder, writer, log, next_offset, history, time } = self;
         drop(writer);
         between(folder.path());
-        let writer = start(&folder.path().join("inventory.db"), &log);
-        Self { folder, writer, log, next_offset, history }
+        let writer = start(&folder.path().join("inventory.db"), &log, Arc::clone(&time));
+        Self { folder, writer, log, next_offset, history, time }
+    }
+
+    /// The same, after the wall clock was set by so many milliseconds.
+    pub(crate) fn restart_at(self, step: i64) -> Self {
+        let time = Arc::clone(&self.time);
+        self.restart_after(|_| {
+            time.fetch_add(step, Ordering::AcqRel);
+        })
     }
 
     /// The message of a command, at the end of the log.
     pub(crate) fn message(&mut self, request: &RequestEnvelope) -> Record {
         self.history.commands.push(Sent {
             command_id: Some(request.command_id),
-            item_id: request.aggregate_id,
+            of: request.aggregate_id.clone(),
             expected_type: request.event_type.to_owned(),
             accepted: true,
             unknown: false,
@@ -79,6 +92,23 @@ impl Bench {
             key: key.map(bytes),
             value: value.map(bytes),
             headers: Vec::new(),
+        }
+    }
+
+    /// The writer's clock goes on by so much.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.time.fetch_add(i64::try_from(time.as_millis()).expect("a short time"), Ordering::AcqRel);
+    }
+
+    /// The writer's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.time.load(Ordering::Acquire))
+    }
+
+    /// Lets everything expire whose deadline has passed.
+    pub(crate) fn sweep(&mut self) {
+        while self.writer.until_deadline().is_some_and(|left| left.is_zero()) {
+            self.writer.expire().expect("swept");
         }
     }
 
@@ -138,22 +168,28 @@ impl Bench {
     }
 }
 
-fn start(path: &std::path::Path, log: &LogId) -> Writer {
+fn start(path: &std::path::Path, log: &LogId, time: Arc<AtomicI64>) -> Writer {
     let mut connection = database::open(path).expect("opened");
-    // The holder before was this same process, so its lease is followed as one that stood still.
-    let mut candidate = Candidate::new(Duration::ZERO);
-    let lease = loop {
-        if let Attempt::Taken(lease) = candidate.attempt(&mut connection).expect("attempt") {
-            break lease;
-        }
-    };
+    let lease = lease(&mut connection);
+    schema::migrate(&mut connection, path, lease).expect("migrated");
     let log = logs::adopt(&mut connection, log, None, Timestamp::wall_clock()).expect("adopted");
     let surroundings = Surroundings {
         topic: "inventory.commands".to_owned(),
         retention: RETENTION,
         published: Arc::new(AtomicU64::new(0)),
+        time: TimeSource::Simulated(time),
     };
     Writer::start(connection, lease, log, surroundings).expect("started")
+}
+
+/// The holder before was this same process, so its lease is followed as one that stood still.
+pub(crate) fn lease(connection: &mut Connection) -> Lease {
+    let mut candidate = Candidate::new(Duration::ZERO);
+    loop {
+        if let Attempt::Taken(lease) = candidate.attempt(connection).expect("attempt") {
+            return lease;
+        }
+    }
 }
 
 pub(crate) fn item(sku: &str) -> ItemId {
@@ -161,8 +197,12 @@ pub(crate) fn item(sku: &str) -> ItemId {
 }
 
 pub(crate) fn request(item: ItemId, command: Command) -> RequestEnvelope {
-    let print = fingerprint(item, &command, None);
-    RequestEnvelope::new(item, CommandId::fresh(), command, print, Timestamp::wall_clock())
+    request_of(AggregateId::Item(item), command)
+}
+
+pub(crate) fn request_of(of: AggregateId, command: Command) -> RequestEnvelope {
+    let print = fingerprint(Some(&of), &command, None);
+    RequestEnvelope::new(of, CommandId::fresh(), command, print, Timestamp::wall_clock())
 }
 
 /// The same, under an idempotency key.
@@ -177,8 +217,7 @@ pub(crate) fn keyed(key: &str, item: ItemId, command: Command) -> RequestEnvelop
 pub(crate) fn create(sku: &str, quantity: i64) -> RequestEnvelope {
     let command = Command::CreateItem {
         sku: Sku::parse(sku).expect("a SKU"),
-        name: Name::parse("A thing").expect("a name"),
-        description: None,
+        fields: CatalogueFields::named(Name::parse("A thing").expect("a name")),
         quantity: Quantity::parse(quantity).expect("a quantity"),
     };
     request(item(sku), command)
