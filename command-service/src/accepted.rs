@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use shared::aggregate::AggregateId;
 use shared::http::docs::text_header;
 use shared::id::{CommandId, ItemId, ReservationId};
+use shared::message::{Command, RequestEnvelope};
+use shared::text::StoreId;
 use shared::token::ConsistencyToken;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as ResponseDoc, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::config::QueryBaseUrl;
 
-const X_CONSISTENCY_TOKEN: HeaderName = HeaderName::from_static("x-consistency-token");
+pub(crate) const X_CONSISTENCY_TOKEN: HeaderName = HeaderName::from_static("x-consistency-token");
 
 /// The body of a 202.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,13 +28,18 @@ pub(crate) struct Accepted {
     /// Always `accepted`: the writer has not decided yet.
     #[schema(pattern = "^accepted$", example = "accepted")]
     status: &'static str,
-    /// The item that the command is for.
-    #[schema(value_type = Uuid, example = "5ba52b28-0660-54e0-a935-615efcb68195")]
-    item_id: ItemId,
-    /// The reservation that the command makes, if it is one that reserves.
+    /// The item that the command is for, if it is for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Uuid, required = false, nullable = false, example = "5ba52b28-0660-54e0-a935-615efcb68195")]
+    item_id: Option<ItemId>,
+    /// The reservation that the command makes or is for, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Uuid, required = false, nullable = false, example = "8d0d8a3c-6a1e-5a54-9d1e-0d9c6f9a1f55")]
     reservation_id: Option<ReservationId>,
+    /// The store that the command is for, if it is for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, nullable = false, example = "berlin")]
+    store_id: Option<StoreId>,
     /// Send it back as `X-Consistency-Token` to read what this command did. Opaque.
     #[schema(value_type = String, example = "NDJATWtVM09FVkJOVGN3TlRKRU5ETTJRZw")]
     consistency_token: ConsistencyToken,
@@ -44,16 +52,26 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
-    /// `reservation_id` for a command that reserves.
-    pub(crate) fn new(
-        command_id: CommandId,
-        item_id: ItemId,
-        reservation_id: Option<ReservationId>,
-        consistency_token: ConsistencyToken,
-        query: &QueryBaseUrl,
-    ) -> Self {
-        let status_url = format!("{query}/api/v1/commands/{command_id}?token={consistency_token}");
-        Self { command_id, status: "accepted", item_id, reservation_id, consistency_token, status_url }
+    /// Of a request that is on the log where `token` says.
+    pub(crate) fn new(request: &RequestEnvelope, token: ConsistencyToken, query: &QueryBaseUrl) -> Self {
+        let command_id = request.command_id;
+        let (mut item_id, mut reservation_id, mut store_id) = (None, None, None);
+        match &request.aggregate_id {
+            AggregateId::Item(id) => item_id = Some(*id),
+            AggregateId::Reservation(id) => reservation_id = Some(*id),
+            AggregateId::Store(id) => store_id = Some(id.clone()),
+        }
+        // The simple way to reserve is a command for the item, and makes a reservation.
+        if matches!(request.data, Command::ReserveStock { .. }) {
+            reservation_id = Some(ReservationId::of(command_id));
+        }
+        let status_url = format!("{query}/api/v1/commands/{command_id}?token={token}");
+        Self { command_id, status: "accepted", item_id, reservation_id, store_id, consistency_token: token, status_url }
+    }
+
+    /// Where the command stands on the log.
+    pub(crate) fn token(&self) -> &ConsistencyToken {
+        &self.consistency_token
     }
 }
 

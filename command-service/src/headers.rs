@@ -4,6 +4,7 @@
 
 use axum::http::{HeaderMap, HeaderName, header};
 use shared::etag::{ETag, ETagKind};
+use shared::http::body::Fault;
 use shared::problem::{Problem, ProblemCode};
 use utoipa::IntoParams;
 
@@ -65,9 +66,42 @@ pub(crate) struct IfMatchStock {
     if_match: Option<String>,
 }
 
+/// The condition of a transfer, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "read for the document only")]
+pub(crate) struct IfMatchSource {
+    /// The `ETag` of the stock level that units leave, as it was read, such as `"s4"`: if that level has changed since,
+    /// the command is rejected with `VERSION_CONFLICT`. One strong tag; `*`, lists and `W/` are refused.
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
+}
+
+/// The condition of a write on a reservation, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "read for the document only")]
+pub(crate) struct IfMatchReservation {
+    /// The `ETag` of the reservation as it was read, such as `"r2"`: if the reservation has changed since, the command
+    /// is rejected with `VERSION_CONFLICT`. One strong tag; `*`, lists and `W/` are refused.
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
+}
+
+/// The condition of a write on a store, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "read for the document only")]
+pub(crate) struct IfMatchStore {
+    /// The `ETag` of the store as it was read, such as `"t1"`: if the store has changed since, the command is rejected
+    /// with `VERSION_CONFLICT`. One strong tag; `*`, lists and `W/` are refused.
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
+}
+
 impl WriteHeaders {
-    /// `changes` is the kind of document that the command changes; a creation changes none, so that it takes no
-    /// `If-Match`. `INVALID_HEADER` names the header and what is wrong.
+    /// `changes` is the kind of document that the command changes; a creation changes none, and a batch no one in
+    /// particular, so that they take no `If-Match`. `INVALID_HEADER` names the header and what is wrong.
     pub(crate) fn parse(headers: &HeaderMap, changes: Option<ETagKind>) -> Result<Self, Problem> {
         Ok(Self { idempotency_key: idempotency_key(headers)?, expected_version: expected_version(headers, changes)? })
     }
@@ -87,7 +121,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 fn expected_version(headers: &HeaderMap, changes: Option<ETagKind>) -> Result<Option<u64>, Problem> {
     let Some(text) = single(headers, &header::IF_MATCH)? else { return Ok(None) };
     let Some(kind) = changes else {
-        return Err(invalid(&header::IF_MATCH, "has no meaning on a creation: there is no version to match yet"));
+        return Err(invalid(
+            &header::IF_MATCH,
+            "has no meaning on a creation or a batch: there is no one version to match",
+        ));
     };
     let tag = ETag::parse(text).map_err(|error| invalid(&header::IF_MATCH, error))?;
     if tag.kind() == kind {
@@ -98,6 +135,10 @@ fn expected_version(headers: &HeaderMap, changes: Option<ETagKind>) -> Result<Op
         match kind {
             ETagKind::Item => "must be the tag of the item, such as \"i3-7\": this command changes the item",
             ETagKind::Stock => "must be the tag of the stock level, such as \"s4\": this command changes stock",
+            ETagKind::Reservation => {
+                "must be the tag of the reservation, such as \"r2\": this command changes the reservation"
+            }
+            ETagKind::Store => "must be the tag of the store, such as \"t1\": this command changes the store",
         },
     ))
 }
@@ -107,8 +148,22 @@ fn key(name: &HeaderName, text: &str) -> Result<String, Problem> {
     let wrong =
         || invalid(name, format_args!("must be 1 to {MAX_KEY} visible ASCII characters, bare or in double quotes"));
     let key = if text.starts_with('"') { unquoted(text).ok_or_else(wrong)? } else { text.to_owned() };
-    let fits = (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
-    if fits { Ok(key) } else { Err(wrong()) }
+    if is_key(&key) { Ok(key) } else { Err(wrong()) }
+}
+
+/// The key of a batch's row, bare.
+pub(crate) fn row_key(text: &str) -> Result<String, Fault> {
+    let wrong = || Fault("INVALID_FORMAT", format!("must be 1 to {MAX_KEY} visible ASCII characters"));
+    if is_key(text) { Ok(text.to_owned()) } else { Err(wrong()) }
+}
+
+/// The key of the row at `index` of a batch that was sent with `key`. No key of a header or of a row has a blank.
+pub(crate) fn key_of_row(key: &str, index: usize) -> String {
+    format!("{key} {index}")
+}
+
+fn is_key(text: &str) -> bool {
+    (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 fn unquoted(text: &str) -> Option<String> {
@@ -180,13 +235,25 @@ mod tests {
     }
 
     #[test]
+    fn the_key_that_a_row_has_from_its_batch_is_one_that_nobody_can_send() {
+        let derived = key_of_row("a", 3);
+        assert!(row_key("a").is_ok() && row_key(&derived).is_err());
+        assert!(key_of(&[("idempotency-key", &derived)]).is_err());
+        assert_ne!(key_of_row("a", 31), key_of_row("a3", 1));
+    }
+
+    #[test]
     fn if_match_is_one_strong_tag_of_what_is_changed() {
         let version = |tag, changes| parse(&[("if-match", tag)], changes).map(|headers| headers.expected_version);
         assert_eq!(version("\"i3-7\"", Some(ETagKind::Item)), Ok(Some(3)));
         assert_eq!(version("\"s4\"", Some(ETagKind::Stock)), Ok(Some(4)));
+        assert_eq!(version("\"r2\"", Some(ETagKind::Reservation)), Ok(Some(2)));
+        assert_eq!(version("\"t1\"", Some(ETagKind::Store)), Ok(Some(1)));
         for (wrong, changes) in [
             ("\"s4\"", Some(ETagKind::Item)),
             ("\"i3-7\"", Some(ETagKind::Stock)),
+            ("\"s4\"", Some(ETagKind::Reservation)),
+            ("\"r2\"", Some(ETagKind::Store)),
             ("*", Some(ETagKind::Item)),
             ("W/\"s4\"", Some(ETagKind::Stock)),
             ("\"s4\", \"s5\"", Some(ETagKind::Stock)),

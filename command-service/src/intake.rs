@@ -7,16 +7,19 @@ use axum::body::Bytes;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri};
+use shared::aggregate::AggregateId;
 use shared::etag::ETagKind;
-use shared::http::body::{self, Fields, MAX_BODY_BYTES};
+use shared::http::body::{self, Faults, Fields, MAX_BODY_BYTES};
 use shared::http::context::RequestContext;
 use shared::http::params::{Params, path_segment};
-use shared::id::ItemId;
-use shared::message::Command;
+use shared::id::{ItemId, ReservationId};
 use shared::problem::{FieldError, Problem, ProblemCode};
-use shared::text::Sku;
+use shared::text::{Sku, StoreId};
 
 use crate::headers::WriteHeaders;
+
+/// The most bytes that a batch may have.
+const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
 /// A write whose path and headers are right and whose body has been read.
 #[derive(Debug)]
@@ -29,44 +32,74 @@ pub(crate) struct Intake {
     pub context: RequestContext,
     /// Its headers.
     pub headers: WriteHeaders,
-    item: Option<ItemId>,
+    named: Named,
     body: Bytes,
+}
+
+/// What the path names.
+#[derive(Debug, Default)]
+struct Named {
+    item: Option<ItemId>,
+    reservation: Option<ReservationId>,
+    store: Option<StoreId>,
 }
 
 impl Intake {
     /// A write with a JSON body. `changes`: see [`WriteHeaders::parse`].
     pub(crate) async fn json(request: Request, changes: Option<ETagKind>) -> Result<Self, Problem> {
-        Self::read(request, changes, body::require_json).await
+        Self::receive(request, changes, MAX_BODY_BYTES, |headers, _| body::require_json(headers)).await
+    }
+
+    /// A write with a JSON body or none; without one no media type need be announced.
+    pub(crate) async fn json_or_nothing(request: Request, changes: Option<ETagKind>) -> Result<Self, Problem> {
+        Self::receive(request, changes, MAX_BODY_BYTES, |headers, body| {
+            if body.is_empty() { Ok(()) } else { body::require_json(headers) }
+        })
+        .await
     }
 
     /// A write without a body, so that no media type need be announced.
     pub(crate) async fn bodyless(request: Request, changes: Option<ETagKind>) -> Result<Self, Problem> {
-        Self::read(request, changes, |_| Ok(())).await
+        Self::receive(request, changes, MAX_BODY_BYTES, |_, _| Ok(())).await
     }
 
-    async fn read(
+    /// Many writes in one JSON body.
+    pub(crate) async fn batch(request: Request) -> Result<Self, Problem> {
+        Self::receive(request, None, MAX_BATCH_BYTES, |headers, _| body::require_json(headers)).await
+    }
+
+    async fn receive(
         request: Request,
         changes: Option<ETagKind>,
-        check_media_type: fn(&HeaderMap) -> Result<(), Problem>,
+        limit: usize,
+        check_media_type: fn(&HeaderMap, &Bytes) -> Result<(), Problem>,
     ) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
-        let body = body::read(&parts.headers, body, MAX_BODY_BYTES).await?;
-        check_media_type(&parts.headers)?;
-        let item = item_in_path(&mut parts).await?;
+        let body = body::read(&parts.headers, body, limit).await?;
+        check_media_type(&parts.headers, &body)?;
+        let named = Named::by(&mut parts).await?;
         let headers = WriteHeaders::parse(&parts.headers, changes)?;
         let context = parts.extensions.remove().expect("shared::http::context::carry is around every route");
-        Ok(Self { method: parts.method, uri: parts.uri, context, headers, item, body })
+        Ok(Self { method: parts.method, uri: parts.uri, context, headers, named, body })
     }
 
-    /// What the JSON body asks for.
-    pub(crate) fn command(&self, read: impl FnOnce(Fields) -> Result<Command, Problem>) -> Result<Command, Problem> {
-        self.with_query(Fields::parse(&self.body).and_then(read))
+    /// What `read` makes of the JSON body; `None` only if a field is at fault.
+    pub(crate) fn fields<T>(&self, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<T, Problem> {
+        self.with_query(Fields::parse(&self.body).and_then(|fields| Ok(finished(fields, read)?)))
     }
 
-    /// What the route asks for by itself; a body is refused.
-    pub(crate) fn command_without_body(&self, command: Command) -> Result<Command, Problem> {
+    /// The same; no body is as good as one without fields.
+    pub(crate) fn fields_if_any<T>(&self, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<T, Problem> {
+        if self.body.is_empty() {
+            return self.with_query(finished(Fields::default(), read).map_err(Problem::from));
+        }
+        self.fields(read)
+    }
+
+    /// A body is refused.
+    pub(crate) fn no_body(&self) -> Result<(), Problem> {
         let no_body = if self.body.is_empty() {
-            Ok(command)
+            Ok(())
         } else {
             let detail = "this request takes no body; send none".to_owned();
             Err(Problem::fields(vec![FieldError { field: String::new(), code: "UNEXPECTED_BODY", detail }]))
@@ -74,12 +107,19 @@ impl Intake {
         self.with_query(no_body)
     }
 
-    /// The item that the command is for.
-    pub(crate) fn item_of(&self, command: &Command) -> ItemId {
-        match (command, self.item) {
-            (Command::CreateItem { sku, .. }, _) => ItemId::of(sku),
-            (_, item) => item.expect("every route but the creation's names its item"),
-        }
+    /// The item that the path names.
+    pub(crate) fn item(&self) -> AggregateId {
+        AggregateId::Item(self.named.item.expect("the route names an item"))
+    }
+
+    /// The reservation that the path names.
+    pub(crate) fn reservation(&self) -> AggregateId {
+        AggregateId::Reservation(self.named.reservation.expect("the route names a reservation"))
+    }
+
+    /// The store that the path names.
+    pub(crate) fn store(&self) -> &StoreId {
+        self.named.store.as_ref().expect("the route names a store")
     }
 
     /// A write takes no query parameter: one that is sent was meant to say something. Its fault is told with the body's.
@@ -95,14 +135,28 @@ impl Intake {
     }
 }
 
-/// By its id or by its SKU, whichever the route has.
-async fn item_in_path(parts: &mut Parts) -> Result<Option<ItemId>, Problem> {
-    let segments = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| {
-        Problem::new(ProblemCode::InvalidId, format!("the path {} is not UTF-8 once it is decoded", parts.uri.path()))
-    })?;
-    let item = segments.iter().next().map(|(name, segment)| match name {
-        "sku" => path_segment(name, segment, Sku::parse).map(|sku| ItemId::of(&sku)),
-        _ => path_segment(name, segment, ItemId::parse),
-    });
-    item.transpose()
+fn finished<T>(mut fields: Fields, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<T, Faults> {
+    let read = read(&mut fields);
+    fields.finish(read)
+}
+
+impl Named {
+    /// An item by its id or by its SKU, whichever the route has.
+    async fn by(parts: &mut Parts) -> Result<Self, Problem> {
+        let segments = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| {
+            let detail = format!("the path {} is not UTF-8 once it is decoded", parts.uri.path());
+            Problem::new(ProblemCode::InvalidId, detail)
+        })?;
+        let mut named = Self::default();
+        for (name, segment) in &segments {
+            match name {
+                "itemId" => named.item = Some(path_segment(name, segment, ItemId::parse)?),
+                "sku" => named.item = Some(ItemId::of(&path_segment(name, segment, Sku::parse)?)),
+                "reservationId" => named.reservation = Some(path_segment(name, segment, ReservationId::parse)?),
+                "storeId" => named.store = Some(path_segment(name, segment, StoreId::parse)?),
+                other => unreachable!("no route has a segment {other}"),
+            }
+        }
+        Ok(named)
+    }
 }

@@ -9,14 +9,15 @@ mod unapplied;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use kafka::{DeliveryFailure, Producer};
+use kafka::{Delivery, DeliveryFailure, Producer};
 use shared::problem::{Problem, ProblemCode};
 use shared::token::{ConsistencyToken, LogId};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 pub(crate) use broker::{BROKER, BrokerWatch, LogLost};
-use unapplied::Unapplied;
+use unapplied::{Place, Unapplied};
 
 use crate::message::Message;
 
@@ -54,6 +55,22 @@ impl From<NotAccepted> for Problem {
     }
 }
 
+/// On its way, and not yet known to be durable.
+struct Enqueued {
+    log: LogId,
+    pending: Pending,
+    /// When to give up waiting.
+    until: Instant,
+}
+
+/// What makes a message durable.
+enum Pending {
+    /// The broker's, on a log that is durable by itself.
+    Acknowledgement(Delivery),
+    /// The writer's, on one that is not.
+    Commit(JoinHandle<Result<i64, NotAccepted>>),
+}
+
 /// Where commands go; clones share it.
 #[derive(Clone)]
 pub(crate) struct CommandLog {
@@ -78,47 +95,78 @@ impl CommandLog {
 
     /// Appends one message and waits until it is durable, at most `ack_wait` from when it was enqueued.
     pub(crate) async fn append(&self, message: &Message) -> Result<ConsistencyToken, NotAccepted> {
+        let enqueued = self.enqueue(message).await?;
+        self.durable(enqueued).await
+    }
+
+    /// Appends messages in their order and waits for all of them together, each as [`Self::append`] does. After one that
+    /// is refused none is enqueued: what follows may need what it does.
+    pub(crate) async fn append_all(&self, messages: &[Message]) -> Vec<Result<ConsistencyToken, NotAccepted>> {
+        let mut enqueued = Vec::with_capacity(messages.len());
+        let mut refused = None;
+        for message in messages {
+            enqueued.push(match &refused {
+                None => self.enqueue(message).await.inspect_err(|refusal| refused = Some(refusal.clone())),
+                Some(refusal) => Err(refusal.clone()),
+            });
+        }
+        let mut appended = Vec::with_capacity(messages.len());
+        for enqueued in enqueued {
+            // All are on their way: whoever waits for one has waited for those before it.
+            appended.push(match enqueued {
+                Ok(enqueued) => self.durable(enqueued).await,
+                Err(refusal) => Err(refusal),
+            });
+        }
+        appended
+    }
+
+    /// With `Err` nothing was enqueued.
+    async fn enqueue(&self, message: &Message) -> Result<Enqueued, NotAccepted> {
         // Without it there is no token to answer with.
-        let Some(log) = self.id.get() else {
+        let Some(log) = self.id.get().cloned() else {
             return Err(NotAccepted::Unavailable("it is not known yet which log the broker holds".to_owned()));
         };
-        let offset = match &self.unapplied {
-            None => self.acknowledged(message).await?,
-            Some(unapplied) => self.applied(message, unapplied).await?,
+        let place = match &self.unapplied {
+            None => None,
+            Some(unapplied) => Some(unapplied.enter(message.size()).await?),
         };
-        Ok(ConsistencyToken { log: log.clone(), offset })
+        let delivery = self
+            .producer
+            .send(message.outgoing(&self.topic))
+            .map_err(|refused| NotAccepted::Unavailable(refused.to_string()))?;
+        let until = Instant::now() + self.ack_wait;
+        let pending = match place {
+            None => Pending::Acknowledgement(delivery),
+            Some(place) => Pending::Commit(self.commit(delivery, place)),
+        };
+        Ok(Enqueued { log, pending, until })
     }
 
-    /// Durable once the broker acknowledged it.
-    async fn acknowledged(&self, message: &Message) -> Result<i64, NotAccepted> {
-        let delivery = self.enqueue(message)?;
-        match timeout(self.ack_wait, self.producer.acknowledged(delivery)).await {
-            Ok(report) => report.map_err(NotAccepted::from),
-            Err(_) => Err(self.too_late("the broker has not acknowledged the command")),
-        }
-    }
-
-    /// Durable once the writer committed it. A task of its own keeps the message's place until then, also when nobody
-    /// waits any more: the place bounds what is on the log, not who waits.
-    async fn applied(&self, message: &Message, unapplied: &Unapplied) -> Result<i64, NotAccepted> {
-        let mut place = unapplied.enter(message.size()).await?;
-        let delivery = self.enqueue(message)?;
+    /// A task of its own keeps the message's place until the writer committed it, also when nobody waits any more: the
+    /// place bounds what is on the log, not who waits.
+    fn commit(&self, delivery: Delivery, mut place: Place) -> JoinHandle<Result<i64, NotAccepted>> {
         let producer = self.producer.clone();
-        let committing = tokio::spawn(async move {
+        tokio::spawn(async move {
             let offset = producer.acknowledged(delivery).await?;
             place.until_applied(offset).await?;
             Ok(offset)
-        });
-        match timeout(self.ack_wait, committing).await {
-            Ok(Ok(committed)) => committed,
-            Ok(Err(error)) => Err(NotAccepted::Unknown(error.to_string())),
-            Err(_) => Err(self.too_late("the writer has not committed the command")),
-        }
+        })
     }
 
-    fn enqueue(&self, message: &Message) -> Result<kafka::Delivery, NotAccepted> {
-        let sent = self.producer.send(message.outgoing(&self.topic));
-        sent.map_err(|refused| NotAccepted::Unavailable(refused.to_string()))
+    async fn durable(&self, Enqueued { log, pending, until }: Enqueued) -> Result<ConsistencyToken, NotAccepted> {
+        let offset = match pending {
+            Pending::Acknowledgement(delivery) => match timeout_at(until, self.producer.acknowledged(delivery)).await {
+                Ok(report) => report?,
+                Err(_) => return Err(self.too_late("the broker has not acknowledged the command")),
+            },
+            Pending::Commit(committing) => match timeout_at(until, committing).await {
+                Ok(Ok(committed)) => committed?,
+                Ok(Err(error)) => return Err(NotAccepted::Unknown(error.to_string())),
+                Err(_) => return Err(self.too_late("the writer has not committed the command")),
+            },
+        };
+        Ok(ConsistencyToken { log, offset })
     }
 
     fn too_late(&self, what: &str) -> NotAccepted {

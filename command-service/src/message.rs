@@ -4,14 +4,31 @@
 //! without memory gives a retry the same id. Without a key nobody can repeat the command, and its id is fresh.
 
 use kafka::{Header, Outgoing};
+use shared::aggregate::AggregateId;
 use shared::clock::Timestamp;
-use shared::id::{CommandId, IdempotencyId, ItemId};
+use shared::id::{CommandId, IdempotencyId, ReservationId};
 use shared::message::{CONTENT_TYPE_JSON, Command, RequestEnvelope, fingerprint, header};
 
 use crate::intake::Intake;
 
 /// Until callers can say who they are.
 const CALLER: &str = "anonymous";
+
+/// What a request asks.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Of what; none of a reservation whose id follows from the command's.
+    pub of: Option<AggregateId>,
+    /// What.
+    pub command: Command,
+}
+
+impl Asked {
+    /// Of something that has an id already, or one of its own.
+    pub(crate) fn of(of: AggregateId, command: Command) -> Self {
+        Self { of: Some(of), command }
+    }
+}
 
 /// A request as it goes on the log.
 #[derive(Debug)]
@@ -24,22 +41,19 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// The message for what `intake` asks of `item`.
-    pub(crate) fn new(intake: &Intake, item: ItemId, command: Command) -> Self {
+    /// The message for what is asked with `intake`, under an idempotency key if there is one.
+    pub(crate) fn new(intake: &Intake, key: Option<&str>, Asked { of, command }: Asked) -> Self {
         let expected_version = intake.headers.expected_version;
-        let fingerprint = fingerprint(item, &command, expected_version);
-        let idempotency_id = intake
-            .headers
-            .idempotency_key
-            .as_deref()
-            .map(|key| IdempotencyId::of(CALLER, intake.method.as_str(), intake.uri.path(), key));
+        let fingerprint = fingerprint(of.as_ref(), &command, expected_version);
+        let idempotency_id = key.map(|key| IdempotencyId::of(CALLER, intake.method.as_str(), intake.uri.path(), key));
         let command_id = idempotency_id.map_or_else(CommandId::fresh, |id| CommandId::of(id, &fingerprint));
+        let of = of.unwrap_or_else(|| AggregateId::Reservation(ReservationId::of(command_id)));
         let envelope = RequestEnvelope {
             correlation_id: intake.context.correlation_id().to_owned(),
             idempotency_id,
             expected_version,
             actor: CALLER.to_owned(),
-            ..RequestEnvelope::new(item, command_id, command, fingerprint, Timestamp::wall_clock())
+            ..RequestEnvelope::new(of, command_id, command, fingerprint, Timestamp::wall_clock())
         };
         Self {
             key: envelope.aggregate_id.to_string(),

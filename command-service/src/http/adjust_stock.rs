@@ -3,18 +3,19 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use shared::etag::ETagKind;
-use shared::http::body::{text, whole};
+use shared::http::body::{Fields, text, whole};
 use shared::message::Command;
 use shared::problem::Problem;
 use shared::quantity::Adjustment;
-use shared::text::{Reason, Reference, StoreId};
+use shared::text::{Reason, Reference};
 use utoipa::ToSchema;
 
-use super::Writes;
-use super::shapes::{ById, BySku, OnChange, store};
+use super::shapes::{ById, BySku, OnChange};
+use super::{Writes, readers};
 use crate::accepted::Accepted;
 use crate::headers::{AnyWrite, IfMatchStock};
 use crate::intake::Intake;
+use crate::message::Asked;
 
 /// A change of the quantity on hand.
 #[derive(ToSchema)]
@@ -30,8 +31,14 @@ struct AdjustStock {
     /// The caller's own reference, a delivery note's number say.
     #[schema(min_length = 1, max_length = 64, example = "DN-2026-0117")]
     reference: Option<String>,
-    /// The store; until stores can be created, `main` is the only one.
-    #[schema(pattern = "^main$", default = "main", example = "main")]
+    /// The store.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        default = "main",
+        example = "main"
+    )]
     store_id: Option<String>,
 }
 
@@ -55,12 +62,15 @@ pub(crate) async fn by_sku(State(writes): State<Writes>, request: Request) -> Re
 
 async fn adjust(writes: &Writes, request: Request) -> Result<Response, Problem> {
     let intake = Intake::json(request, Some(ETagKind::Stock)).await?;
-    let command = intake.command(|mut fields| {
-        let quantity = fields.required("quantity", whole(Adjustment::parse));
-        let reason = fields.optional("reason", text(Reason::parse));
-        let reference = fields.optional("reference", text(Reference::parse));
-        let store_id = fields.optional("storeId", text(store)).unwrap_or_else(StoreId::main);
-        fields.finish(|| Some(Command::AdjustStock { store_id, quantity: quantity?, reason, reference }))
-    })?;
-    writes.accept(&intake, command).await
+    let command = intake.fields(command)?;
+    writes.accept(&intake, Asked::of(intake.item(), command)).await
+}
+
+/// From the body, or from a row of a batch.
+pub(super) fn command(fields: &mut Fields) -> Option<Command> {
+    let quantity = fields.required("quantity", whole(Adjustment::parse));
+    let reason = fields.optional("reason", text(Reason::parse));
+    let reference = fields.optional("reference", text(Reference::parse));
+    let store_id = readers::store(fields);
+    Some(Command::AdjustStock { store_id, quantity: quantity?, reason, reference })
 }

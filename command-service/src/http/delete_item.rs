@@ -11,6 +11,7 @@ use super::shapes::{ById, BySku, OnDeletion};
 use crate::accepted::Accepted;
 use crate::headers::{AnyWrite, IfMatchItem};
 use crate::intake::Intake;
+use crate::message::Asked;
 
 /// Ask to delete an item; its stock is written off.
 #[utoipa::path(
@@ -40,6 +41,6 @@ pub(crate) async fn by_sku(State(writes): State<Writes>, request: Request) -> Re
 
 async fn delete(writes: &Writes, request: Request) -> Result<Response, Problem> {
     let intake = Intake::bodyless(request, Some(ETagKind::Item)).await?;
-    let command = intake.command_without_body(Command::DeleteItem {})?;
-    writes.accept(&intake, command).await
+    intake.no_body()?;
+    writes.accept(&intake, Asked::of(intake.item(), Command::DeleteItem {})).await
 }

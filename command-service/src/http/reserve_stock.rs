@@ -3,18 +3,18 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use shared::etag::ETagKind;
-use shared::http::body::{text, whole};
+use shared::http::body::{Fields, whole};
 use shared::message::Command;
 use shared::problem::Problem;
 use shared::quantity::PositiveQuantity;
-use shared::text::StoreId;
 use utoipa::ToSchema;
 
-use super::Writes;
-use super::shapes::{ById, BySku, OnChange, store};
+use super::shapes::{ById, BySku, OnChange};
+use super::{Writes, readers};
 use crate::accepted::Accepted;
 use crate::headers::{AnyWrite, IfMatchStock};
 use crate::intake::Intake;
+use crate::message::Asked;
 
 /// Units to hold back from sale.
 #[derive(ToSchema)]
@@ -24,8 +24,14 @@ struct ReserveStock {
     /// How many units.
     #[schema(minimum = 1, maximum = 1_000_000_000, example = 5)]
     quantity: i64,
-    /// The store; until stores can be created, `main` is the only one.
-    #[schema(pattern = "^main$", default = "main", example = "main")]
+    /// The store.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        default = "main",
+        example = "main"
+    )]
     store_id: Option<String>,
 }
 
@@ -38,7 +44,7 @@ pub(crate) async fn by_id(State(writes): State<Writes>, request: Request) -> Res
     reserve(&writes, request).await
 }
 
-/// Ask to hold units back from sale; the answer names the reservation, by SKU.
+/// Ask to hold units back from sale, by SKU; the answer names the reservation.
 #[utoipa::path(
     post, path = "/api/v1/inventory/items/sku/{sku}/reserve", tag = "stock by SKU", operation_id = "reserveStockBySku",
     params(BySku, IfMatchStock, AnyWrite), request_body = ReserveStock, responses(Accepted, OnChange)
@@ -49,10 +55,13 @@ pub(crate) async fn by_sku(State(writes): State<Writes>, request: Request) -> Re
 
 async fn reserve(writes: &Writes, request: Request) -> Result<Response, Problem> {
     let intake = Intake::json(request, Some(ETagKind::Stock)).await?;
-    let command = intake.command(|mut fields| {
-        let quantity = fields.required("quantity", whole(PositiveQuantity::parse));
-        let store_id = fields.optional("storeId", text(store)).unwrap_or_else(StoreId::main);
-        fields.finish(|| Some(Command::ReserveStock { store_id, quantity: quantity? }))
-    })?;
-    writes.accept(&intake, command).await
+    let command = intake.fields(command)?;
+    writes.accept(&intake, Asked::of(intake.item(), command)).await
+}
+
+/// From the body, or from a row of a batch.
+pub(super) fn command(fields: &mut Fields) -> Option<Command> {
+    let quantity = fields.required("quantity", whole(PositiveQuantity::parse));
+    let store_id = readers::store(fields);
+    Some(Command::ReserveStock { store_id, quantity: quantity? })
 }

@@ -1,16 +1,16 @@
-//! What the endpoints share in the document: how a path names an item, and which problems a write can answer.
+//! What the endpoints share in the document: how a path names what it is about, parts of bodies, and which problems a
+//! write can answer.
 //!
-//! Examples fit together: run in the order create, adjust, reserve, release, update, delete, each of Swagger's
-//! "Try it out" works as it stands.
+//! Examples fit together: run in the order create item, create store, adjust, reserve, release, count, store settings,
+//! transfer, create reservation, extend, confirm, update item, update store, delete item, each of Swagger's "Try it out"
+//! works as it stands. A reservation that is cancelled instead of confirmed works too.
 
 use std::collections::BTreeMap;
 
-use shared::http::body::Fault;
 use shared::http::docs::problems;
 use shared::problem::ProblemCode;
-use shared::text::StoreId;
 use utoipa::openapi::{RefOr, Response};
-use utoipa::{IntoParams, IntoResponses};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 use uuid::Uuid;
 
 /// The item by its id.
@@ -33,6 +33,62 @@ pub(super) struct BySku {
     sku: String,
 }
 
+/// The reservation.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "read for the document only; `Intake` reads the path")]
+pub(super) struct TheReservation {
+    /// The reservation's id, as its creation was answered.
+    #[param(rename = "reservationId", example = "8d0d8a3c-6a1e-5a54-9d1e-0d9c6f9a1f55")]
+    reservation_id: Uuid,
+}
+
+/// The store.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "read for the document only; `Intake` reads the path")]
+pub(super) struct TheStore {
+    /// The store's id; case-sensitive.
+    #[param(
+        rename = "storeId",
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        example = "berlin"
+    )]
+    store_id: String,
+}
+
+/// What one unit costs.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "read for the document only; the handler reads the fields one by one")]
+pub(super) struct Price {
+    /// In the minor unit of the currency, cents say.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, example = 1999)]
+    amount_minor: i64,
+    /// A code of ISO 4217.
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
+    currency: String,
+}
+
+/// So many units of one item, named by `itemId` or `sku`.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"sku": "PROD-001", "quantity": 2}))]
+#[expect(dead_code, reason = "read for the document only; the handler reads the fields one by one")]
+pub(super) struct Line {
+    /// The item by its id; `sku` must be absent then.
+    #[schema(example = "5ba52b28-0660-54e0-a935-615efcb68195")]
+    item_id: Option<Uuid>,
+    /// The item by its SKU; `itemId` must be absent then.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$", example = "PROD-001")]
+    sku: Option<String>,
+    /// How many units.
+    #[schema(minimum = 1, maximum = 1_000_000_000, example = 2)]
+    quantity: i64,
+}
+
 const ON_ANY: [ProblemCode; 6] = [
     ProblemCode::InvalidHeader,
     ProblemCode::BodyTooLarge,
@@ -42,7 +98,7 @@ const ON_ANY: [ProblemCode; 6] = [
     ProblemCode::Internal,
 ];
 
-/// What a creation can be refused with.
+/// What a write with a JSON body whose path names nothing can be refused with.
 pub(super) struct OnCreation;
 
 /// What a change with a JSON body can be refused with.
@@ -67,15 +123,5 @@ impl IntoResponses for OnChange {
 impl IntoResponses for OnDeletion {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         problems(&[&ON_ANY[..], &[ProblemCode::InvalidId]].concat())
-    }
-}
-
-/// Reads `storeId`: until stores can be created, `main` is the only one.
-pub(super) fn store(text: &str) -> Result<StoreId, Fault> {
-    let store = StoreId::parse(text)?;
-    if store.is_main() {
-        Ok(store)
-    } else {
-        Err(Fault("UNKNOWN_STORE", format!("there is no store {store}; the only one is {}", StoreId::MAIN)))
     }
 }

@@ -51,7 +51,7 @@ impl Unapplied {
     /// A place for a message of this size, before it is enqueued; waits up to a second for room.
     pub(super) async fn enter(&self, bytes: usize) -> Result<Place, NotAccepted> {
         self.refuse_if_stuck()?;
-        let bytes = u32::try_from(bytes + OVERHEAD_BYTES).expect("a body has at most 64 KiB");
+        let bytes = u32::try_from(bytes + OVERHEAD_BYTES).expect("a message is no larger than a body");
         let room = match timeout(WAIT_FOR_ROOM, Arc::clone(&self.room).acquire_many_owned(bytes)).await {
             Ok(room) => room.expect("nobody closes the semaphore"),
             Err(_) => return Err(NotAccepted::Unavailable("too much waits for the writer".to_owned())),

@@ -16,9 +16,15 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub(crate) const ITEMS: &str = "/api/v1/inventory/items";
+pub(crate) const TRANSFERS: &str = "/api/v1/inventory/transfers";
+pub(crate) const BATCHES: &str = "/api/v1/inventory/batches";
+pub(crate) const RESERVATIONS: &str = "/api/v1/reservations";
+pub(crate) const STORES: &str = "/api/v1/stores";
 /// `PROD-001` and the id that follows from it.
 pub(crate) const SKU: &str = "PROD-001";
 pub(crate) const ITEM: &str = "5ba52b28-0660-54e0-a935-615efcb68195";
+/// A reservation, as a client may name it.
+pub(crate) const RESERVATION: &str = "8d0d8a3c-6a1e-5a54-9d1e-0d9c6f9a1f55";
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// A path below the item by its id.
@@ -29,6 +35,11 @@ pub(crate) fn by_id(rest: &str) -> String {
 /// A path below the item by its SKU.
 pub(crate) fn by_sku(rest: &str) -> String {
     format!("{ITEMS}/sku/{SKU}{rest}")
+}
+
+/// A path below the reservation.
+pub(crate) fn reservation(rest: &str) -> String {
+    format!("{RESERVATIONS}/{RESERVATION}{rest}")
 }
 
 pub(crate) struct Running {

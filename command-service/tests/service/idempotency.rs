@@ -1,9 +1,10 @@
 //! A key makes a retry the same command; without one each request is a command of its own.
 
 use serde_json::{Value, json};
+use shared::id::ReservationId;
 use shared::message::RequestEnvelope;
 
-use crate::harness::{ITEMS, Whole, by_id, by_sku, decoded};
+use crate::harness::{ITEMS, RESERVATION, RESERVATIONS, Whole, by_id, by_sku, decoded};
 
 /// Path, headers and body.
 type Sent<'a> = (String, &'a [(&'a str, &'a str)], &'a str);
@@ -81,6 +82,32 @@ async fn a_key_means_something_else_on_another_route_and_another_key_is_another_
             assert_ne!(request.command_id, other.command_id);
         }
     }
+}
+
+#[tokio::test]
+async fn the_same_key_and_request_makes_the_same_reservation() {
+    let key = ("idempotency-key", "k-1");
+    let path = || RESERVATIONS.to_owned();
+    let emitted = emitted(&[
+        (path(), &[key], r#"{"sku":"A","quantity":1}"#),
+        (path(), &[key], r#"{"lines":[{"sku":"A","quantity":1}],"ttlSeconds":600,"storeId":"main"}"#),
+        (path(), &[key], r#"{"sku":"A","quantity":2}"#),
+        (path(), &[], r#"{"sku":"A","quantity":1}"#),
+        (path(), &[key], &format!(r#"{{"sku":"A","quantity":1,"reservationId":"{RESERVATION}"}}"#)),
+    ])
+    .await;
+    let id = |index: usize| emitted[index].aggregate_id.to_string();
+    assert_eq!((emitted[0].command_id, id(0)), (emitted[1].command_id, id(1)));
+    assert_eq!(emitted[0].fingerprint, emitted[1].fingerprint);
+    assert_eq!(id(0), ReservationId::of(emitted[0].command_id).to_string());
+    for other in [2, 4] {
+        assert_eq!(emitted[other].idempotency_id, emitted[0].idempotency_id);
+        assert_ne!(emitted[other].command_id, emitted[0].command_id);
+    }
+    assert_ne!(id(2), id(0));
+    assert_ne!(id(3), id(0));
+    assert_eq!(emitted[3].fingerprint, emitted[0].fingerprint);
+    assert_eq!(id(4), RESERVATION);
 }
 
 #[tokio::test]

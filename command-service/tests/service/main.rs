@@ -1,5 +1,6 @@
 //! command-service as its clients and the log see it: real HTTP, the real client library, the embedded broker.
 
+mod batch;
 mod broker;
 mod context;
 mod document;

@@ -3,7 +3,9 @@
 use serde_json::json;
 use testkit::contract::Answer;
 
-use crate::harness::{ITEM, ITEMS, Running, Whole, by_id, unreachable};
+use crate::harness::{
+    BATCHES, ITEM, ITEMS, RESERVATION, RESERVATIONS, Running, STORES, TRANSFERS, Whole, by_id, reservation, unreachable,
+};
 
 /// The contract's order; each request of this file meets the last one too, for the broker is down.
 const ORDER: [&str; 7] = [
@@ -16,38 +18,74 @@ const ORDER: [&str; 7] = [
     "BROKER_UNAVAILABLE",
 ];
 
-/// A reservation that is wrong in each of these ways.
-async fn wrong_in(service: &Running, faults: &[&str]) -> Answer {
-    let has = |fault: &str| faults.contains(&fault);
-    let id = if has("INVALID_ID") { "no-id" } else { ITEM };
-    let mut body = match (has("MALFORMED_JSON"), has("VALIDATION_FAILED")) {
-        (true, true) => r#"{"quantity":0,}"#,
-        (true, false) => r#"{"quantity":1,}"#,
-        (false, true) => r#"{"quantity":0}"#,
-        (false, false) => r#"{"quantity":1}"#,
+/// A request that can be wrong in each of these ways; `path` has `{id}` where an id can be wrong.
+struct Wrong {
+    method: &'static str,
+    path: String,
+    id: &'static str,
+    /// Without its closing brace.
+    right: &'static str,
+    invalid: &'static str,
+    limit: usize,
+}
+
+fn requests() -> Vec<Wrong> {
+    let wrong = |method, path: String, id, right, invalid| Wrong { method, path, id, right, invalid, limit: 64 * 1024 };
+    vec![
+        wrong("POST", format!("{ITEMS}/{{id}}/reserve"), ITEM, r#"{"quantity":1"#, r#"{"quantity":0"#),
+        wrong("PUT", format!("{ITEMS}/{ITEM}/stores/{{id}}"), "berlin", r#"{"lowStockThreshold":1"#, "{\"x\":1"),
+        wrong("POST", format!("{RESERVATIONS}/{{id}}/confirm"), RESERVATION, r#"{"orderId":"A""#, "{\"lines\":[]"),
+        wrong("PUT", format!("{STORES}/{{id}}"), "berlin", r#"{"name":"A""#, "{\"name\":\"\""),
+        Wrong {
+            limit: 1024 * 1024,
+            ..wrong(
+                "POST",
+                BATCHES.to_owned(),
+                "",
+                r#"{"commands":[{"type":"delete","sku":"A"}]"#,
+                r#"{"commands":[{"type":"delete"}]"#,
+            )
+        },
+    ]
+}
+
+impl Wrong {
+    /// Those of the order that it can be wrong in.
+    fn order(&self) -> Vec<&'static str> {
+        ORDER.into_iter().filter(|code| *code != "INVALID_ID" || self.path.contains("{id}")).collect()
     }
-    .to_owned();
-    if has("BODY_TOO_LARGE") {
-        body.push_str(&" ".repeat(64 * 1024));
+
+    async fn send(&self, service: &Running, faults: &[&str]) -> Answer {
+        let has = |fault: &str| faults.contains(&fault);
+        let path = self.path.replace("{id}", if has("INVALID_ID") { "-no-id" } else { self.id });
+        let mut body = if has("VALIDATION_FAILED") { self.invalid } else { self.right }.to_owned();
+        body.push_str(if has("MALFORMED_JSON") { ",}" } else { "}" });
+        if has("BODY_TOO_LARGE") {
+            body.push_str(&" ".repeat(self.limit));
+        }
+        let media_type = if has("UNSUPPORTED_MEDIA_TYPE") { "text/plain" } else { "application/json" };
+        let mut call = service.client.request(self.method, path).header("content-type", media_type);
+        if has("INVALID_HEADER") {
+            call = call.header("if-match", "*");
+        }
+        call.body(body).send().await
     }
-    let media_type = if has("UNSUPPORTED_MEDIA_TYPE") { "text/plain" } else { "application/json" };
-    let mut call = service.client.request("POST", format!("{ITEMS}/{id}/reserve")).header("content-type", media_type);
-    if has("INVALID_HEADER") {
-        call = call.header("if-match", "*");
-    }
-    call.body(body).send().await
 }
 
 #[tokio::test]
 async fn of_two_faults_the_first_in_the_contracts_order_is_told() {
     let service = Running::start(&unreachable(), |_| {}).await;
-    for (n, first) in ORDER.iter().enumerate() {
-        assert_eq!(&wrong_in(&service, &[first]).await.code(), first);
-        for second in &ORDER[n + 1..] {
-            assert_eq!(&wrong_in(&service, &[second, first]).await.code(), first, "and {second}");
+    for request in requests() {
+        let order = request.order();
+        for (n, first) in order.iter().enumerate() {
+            assert_eq!(&request.send(&service, &[first]).await.code(), first, "{}", request.path);
+            for second in &order[n + 1..] {
+                let told = request.send(&service, &[second, first]).await.code();
+                assert_eq!(&told, first, "{} and {second}", request.path);
+            }
         }
+        assert_eq!(request.send(&service, &order).await.code(), "BODY_TOO_LARGE");
     }
-    assert_eq!(wrong_in(&service, &ORDER).await.code(), "BODY_TOO_LARGE");
 }
 
 #[tokio::test]
@@ -63,6 +101,16 @@ async fn a_route_or_method_that_does_not_exist_comes_before_everything_else() {
         (by_id(""), "DELETE,PUT"),
         (format!("{ITEMS}/no-id"), "DELETE,PUT"),
         (by_id("/reserve"), "POST"),
+        (by_id("/count"), "POST"),
+        (by_id("/stores/berlin"), "PUT"),
+        (TRANSFERS.to_owned(), "POST"),
+        (BATCHES.to_owned(), "POST"),
+        (RESERVATIONS.to_owned(), "POST"),
+        (reservation(""), "DELETE"),
+        (reservation("/confirm"), "POST"),
+        (reservation("/extend"), "POST"),
+        (STORES.to_owned(), "POST"),
+        (format!("{STORES}/berlin"), "PUT"),
         ("/health/ready".to_owned(), "GET,HEAD"),
     ];
     for (path, allow) in allowed {
