@@ -1,4 +1,4 @@
-//! Memory: documents and pages that were read before, each with the journal sequence that it was read at.
+//! Memory: documents, pages and overviews that were read before, each with the journal sequence that it was read at.
 //!
 //! What is here is never served by itself: the reader says which stamps still hold. A missing key is loaded once,
 //! however many ask for it at the same time.
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use moka::Expiry;
 use moka::future::Cache;
 use moka::ops::compute::Op;
-use shared::id::ItemId;
+use shared::aggregate::AggregateId;
 
 use crate::source::{Loaded, SourceError, Stamp};
 use entry::Entry;
@@ -22,7 +22,9 @@ use entry::Entry;
 /// the last one finds may be shown even if it was overtaken again: the request and the write were concurrent.
 const LOADS: usize = 4;
 /// Enough for a few thousand pages of usual items.
-const PAGES_BYTES: u64 = 32 * 1024 * 1024;
+const BODIES_BYTES: u64 = 32 * 1024 * 1024;
+/// A key, whose texts are bounded, and what the cache itself needs of each entry, roughly.
+const ENTRY_BYTES: usize = 1024;
 
 /// Why a load found no value.
 #[derive(Debug, Clone)]
@@ -44,19 +46,20 @@ impl<K, T> fmt::Debug for Memory<K, T> {
     }
 }
 
-impl Memory<ItemId, Entry> {
-    /// At most `capacity` items, each for at most `ttl`, with jitter so that what was loaded together does not expire
+impl Memory<AggregateId, Entry> {
+    /// At most `capacity` documents, each for at most `ttl`, with jitter so that what was loaded together does not expire
     /// together.
-    pub(crate) fn of_items(capacity: u64, ttl: Duration) -> Self {
+    pub(crate) fn of_documents(capacity: u64, ttl: Duration) -> Self {
         Self { entries: Cache::builder().max_capacity(capacity).expire_after(Jittered { ttl }).build() }
     }
 }
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static> Memory<K, bytes::Bytes> {
-    /// Bodies of pages, for at most `ttl`.
-    pub(crate) fn of_pages(ttl: Duration) -> Self {
-        let weigher = |_: &K, page: &Arc<Loaded<bytes::Bytes>>| u32::try_from(page.value.len()).unwrap_or(u32::MAX);
-        Self { entries: Cache::builder().max_capacity(PAGES_BYTES).weigher(weigher).time_to_live(ttl).build() }
+    /// Bodies of answers that no key has a floor for, for at most `ttl`.
+    pub(crate) fn of_bodies(ttl: Duration) -> Self {
+        let weigher =
+            |_: &K, body: &Arc<Loaded<bytes::Bytes>>| u32::try_from(ENTRY_BYTES + body.value.len()).unwrap_or(u32::MAX);
+        Self { entries: Cache::builder().max_capacity(BODIES_BYTES).weigher(weigher).time_to_live(ttl).build() }
     }
 }
 
@@ -127,25 +130,25 @@ struct Jittered {
 
 impl Jittered {
     /// 90 to 100 % of the TTL; the id is as good as random.
-    fn of(&self, item: ItemId) -> Duration {
-        let part = u32::from(item.uuid().as_bytes()[15]);
+    fn of(&self, key: &AggregateId) -> Duration {
+        let part = key.bytes().last().map_or(0, |&byte| u32::from(byte));
         self.ttl.saturating_sub(self.ttl / 10 * part / 255)
     }
 }
 
-impl Expiry<ItemId, Arc<Loaded<Entry>>> for Jittered {
-    fn expire_after_create(&self, item: &ItemId, _: &Arc<Loaded<Entry>>, _: Instant) -> Option<Duration> {
-        Some(self.of(*item))
+impl Expiry<AggregateId, Arc<Loaded<Entry>>> for Jittered {
+    fn expire_after_create(&self, key: &AggregateId, _: &Arc<Loaded<Entry>>, _: Instant) -> Option<Duration> {
+        Some(self.of(key))
     }
 
     fn expire_after_update(
         &self,
-        item: &ItemId,
+        key: &AggregateId,
         _: &Arc<Loaded<Entry>>,
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(self.of(*item))
+        Some(self.of(key))
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Config {
     pub redis: Option<RedisAddress>,
     /// The longest that an entry stays in memory.
     pub cache_ttl: Duration,
-    /// The most items in memory.
+    /// The most documents in memory: items, reservations and stores.
     pub cache_capacity: u64,
     /// The longest that a read with a token waits.
     pub read_wait: Duration,
@@ -34,11 +34,11 @@ pub struct ReadSettings {
     #[arg(long, env = "QUERY_PORT", default_value_t = 8081)]
     pub query_port: u16,
 
-    /// The longest that an item stays in memory without being read from its source again.
+    /// The longest that a document stays in memory without being read from its source again.
     #[arg(long, env = "CACHE_TTL_SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86400))]
     pub cache_ttl_seconds: u64,
 
-    /// The most items that are kept in memory.
+    /// The most items, reservations and stores that are kept in memory.
     #[arg(long, env = "CACHE_CAPACITY", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub cache_capacity: u64,
 

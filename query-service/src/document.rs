@@ -1,12 +1,19 @@
-//! The views of an item that clients get, wherever it was read.
+//! The views that clients get, wherever a document was read: here those of an item.
+
+pub(crate) mod overviews;
+pub(crate) mod reservation;
+pub(crate) mod store;
 
 use serde::Serialize;
 use shared::clock::Timestamp;
 use shared::etag::ETag;
 use shared::id::ItemId;
+use shared::price::Price;
 use shared::read_model::StoredItem;
 use shared::text::StoreId;
 use utoipa::ToSchema;
+
+use crate::query::past::PastLevel;
 
 /// An item, its stock summed over all stores.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -23,6 +30,16 @@ pub(crate) struct ItemView {
     /// `null` if there is none.
     #[schema(required, example = "Braided, 100 W")]
     description: Option<String>,
+    /// What kind of thing it is; `null` if nobody said.
+    #[schema(required, example = "cables")]
+    category: Option<String>,
+    /// What one unit costs; `null` if nobody said.
+    #[schema(required)]
+    price: Option<PriceView>,
+    /// A level of it is low when no more than this is available, unless it has a threshold of its own; `null` if there
+    /// is none.
+    #[schema(required, minimum = 0, example = 5)]
+    low_stock_threshold: Option<i64>,
     /// Units on hand, reserved ones included.
     #[schema(minimum = 0, example = 100)]
     quantity: i64,
@@ -40,6 +57,19 @@ pub(crate) struct ItemView {
     /// When the catalogue data or any stock level changed last.
     #[schema(value_type = String, format = DateTime, example = "2026-11-22T10:10:00.000Z")]
     updated_at: Timestamp,
+}
+
+/// An amount of money.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Price)]
+struct PriceView {
+    /// In the minor unit of the currency, cents say.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000i64, example = 1299)]
+    amount_minor: i64,
+    /// Of ISO 4217.
+    #[schema(example = "EUR")]
+    currency: &'static str,
 }
 
 /// The stock of one item at one store.
@@ -78,6 +108,9 @@ impl ItemView {
             sku: item.sku.clone(),
             name: item.name.clone(),
             description: item.description.clone(),
+            category: item.category.clone(),
+            price: item.price.map(PriceView::of),
+            low_stock_threshold: item.low_stock_threshold,
             quantity,
             reserved,
             available: quantity - reserved,
@@ -87,6 +120,12 @@ impl ItemView {
         };
         let stock = item.levels.iter().map(|level| level.version).sum();
         (view, ETag::Item { version: item.version, stock })
+    }
+}
+
+impl PriceView {
+    fn of(price: Price) -> Self {
+        Self { amount_minor: price.amount_minor.minor(), currency: price.currency.code() }
     }
 }
 
@@ -107,6 +146,22 @@ impl LevelView {
             updated_at: found.map_or(item.updated_at, |level| level.updated_at),
         };
         (view, ETag::Stock { version })
+    }
+}
+
+impl LevelView {
+    /// A level as it was.
+    pub(crate) fn of_past(item_id: ItemId, store: &StoreId, past: PastLevel) -> Self {
+        Self {
+            item_id,
+            sku: past.sku,
+            store_id: store.as_str().to_owned(),
+            quantity: past.quantity,
+            reserved: past.reserved,
+            available: past.quantity - past.reserved,
+            version: past.version,
+            updated_at: past.updated_at,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use shared::http::health::{Condition, Readiness};
 
 use crate::following::{Applied, FollowError, Following};
+use crate::query::schema::{self, SchemaError};
 use crate::{query, source};
 
 /// Between two looks, unless a reader cannot wait: the delay until a write is followed, against the looks at rest.
@@ -66,6 +67,13 @@ enum Trouble {
 
 impl From<rusqlite::Error> for Trouble {
     fn from(error: rusqlite::Error) -> Self {
+        Self::Passing(error.to_string())
+    }
+}
+
+/// Passing: an older file is migrated, and of a newer one readiness says which program can read it.
+impl From<SchemaError> for Trouble {
+    fn from(error: SchemaError) -> Self {
         Self::Passing(error.to_string())
     }
 }
@@ -135,6 +143,7 @@ impl Follower {
     /// Reads what is new in one transaction, so that positions and entries are of one moment, and tells it.
     fn follow(&self, connection: &mut Connection) -> Result<u64, Trouble> {
         let transaction = connection.transaction()?;
+        schema::check(schema::version(&transaction)?)?;
         let last = query::journal::last_sequence(&transaction)?;
         let logs = query::logs::positions(&transaction)?;
         let mut woken = Vec::new();

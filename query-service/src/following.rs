@@ -13,6 +13,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use shared::aggregate::AggregateId;
 use shared::read_model::{Announcement, HEARTBEAT_MILLIS};
 use shared::token::ConsistencyToken;
 use tokio::sync::watch;
@@ -206,8 +207,8 @@ impl Following {
     /// The first of the three: these documents changed. Returns whose waiters to wake at the end.
     pub(crate) fn raise(&self, changes: &[Change]) -> Vec<waiters::Waiter> {
         for change in changes {
-            if let Some(item) = change.item_id {
-                self.floors.raise(item, change.sequence);
+            if let Some(key) = &change.of {
+                self.floors.raise(key, change.sequence);
             }
         }
         self.waiters.of(changes.iter().filter_map(|change| change.command_id))
@@ -222,8 +223,11 @@ impl Following {
 
     /// As [`Self::raise`], of what the projector announced.
     pub(crate) fn raise_announced(&self, heard: &Announcement) -> Vec<waiters::Waiter> {
-        for &item in &heard.items {
-            self.floors.raise(item, heard.sequence);
+        let items = heard.items.iter().map(|&id| AggregateId::Item(id));
+        let reservations = heard.reservations.iter().map(|&id| AggregateId::Reservation(id));
+        let stores = heard.stores.iter().cloned().map(AggregateId::Store);
+        for key in items.chain(reservations).chain(stores) {
+            self.floors.raise(&key, heard.sequence);
         }
         self.waiters.of(heard.commands.iter().copied())
     }

@@ -2,12 +2,21 @@
 
 mod answer;
 mod asked;
+mod availability;
 mod cart;
 mod docs;
 mod item;
 mod list;
+mod low_stock;
+mod most_reserved;
+mod movements;
 mod outcome;
+mod reservation;
+mod reservations;
 mod stock;
+mod store;
+mod stores;
+mod summary;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +39,7 @@ pub(crate) struct Api {
     pub(crate) retention: Duration,
 }
 
-const DESCRIPTION: &str = "Reads items, stock and the outcomes of commands. Answers say where they come from \
+const DESCRIPTION: &str = "Reads items, stock, reservations, stores, the ledger and the outcomes of commands. Answers say where they come from \
     (`X-Cache`); with a consistency token they reflect the write that it came from. Writing is command-service's.";
 
 /// The router and its document.
@@ -41,7 +50,17 @@ pub(crate) fn router(api: Api, readiness: Readiness) -> (Router, OpenApi) {
         .routes(routes!(item::by_sku))
         .routes(routes!(stock::by_id))
         .routes(routes!(stock::by_sku))
+        .routes(routes!(availability::by_id))
+        .routes(routes!(availability::by_sku))
         .routes(routes!(cart::cart))
+        .routes(routes!(movements::movements))
+        .routes(routes!(low_stock::low_stock))
+        .routes(routes!(most_reserved::most_reserved))
+        .routes(routes!(summary::summary))
+        .routes(routes!(reservations::reservations))
+        .routes(routes!(reservation::reservation))
+        .routes(routes!(stores::stores))
+        .routes(routes!(store::store))
         .routes(routes!(outcome::outcome));
     let mut api = OpenApiRouter::new().nest("/api/v1", reading).with_state(api);
     docs::complete(api.get_openapi_mut());

@@ -2,13 +2,14 @@
 //!
 //! A `follower` reads the journal as it grows, or `announcements` hears of it, and tells `following` what changed;
 //! `cache` keeps documents that are valid only while nothing newer was told of their key; `model` puts the sources
-//! (`redis_model`, `cache`, `source`) in order; `http` answers.
+//! (`redis_model`, `cache`, `source`) in order; `http` answers, and `cursor` says where the next page begins.
 
 pub mod app;
 pub mod config;
 
 mod announcements;
 mod cache;
+mod cursor;
 mod document;
 mod follower;
 mod following;

@@ -4,18 +4,21 @@
 //! Two rules make the sources one. What is shown raises the floor of its key, or floors cover it already; and nothing
 //! below the floor of its key, or below an outcome that was told, is shown. So no key goes back, wherever it is read.
 
-mod items;
+mod documents;
+mod history;
 mod outcomes;
+pub(crate) mod overviews;
 mod pages;
+mod reservations;
 pub(crate) mod watch;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rusqlite::Connection;
-use shared::id::ItemId;
-use shared::problem::{Problem, ProblemCode};
+use shared::aggregate::{AggregateId, AggregateKind};
+use shared::problem::{FieldError, Problem, ProblemCode};
 use shared::read_model::State;
 use tokio::sync::Notify;
 
@@ -26,9 +29,12 @@ use crate::following::{Following, LIST_AGE};
 use crate::query::lists::ListRequest;
 use crate::redis_model::{Miss, RedisModel};
 use crate::source::{Loaded, Source, SourceError, Stamp};
+use overviews::Overview;
 
 /// As in [`crate::cache`]: rounds of reads that were overtaken while they were made.
 const ROUNDS: usize = 4;
+/// How many rows of a list one request looks at, so that none keeps a connection for long: it goes on with its cursor.
+const MOST_LOOKED_AT: usize = 20_000;
 /// How long a read waits until a model that was filled anew is known to be of the history followed here.
 const BELIEF_WAIT: Duration = Duration::from_millis(20);
 
@@ -52,15 +58,18 @@ pub(crate) struct Found<T> {
 /// Why there is no value.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    #[error("there is no such item")]
-    NotFound,
+    #[error("there is no such {}", noun(*.0))]
+    NotFound(AggregateKind),
+    #[error("not everything up to then has happened yet")]
+    Future,
     #[error("the source cannot be read now")]
     Unavailable(#[source] SourceError),
     #[error("this cannot be answered without the database")]
     NeedsDatabase(&'static str),
 }
 
-type Kept = Arc<Loaded<Entry>>;
+/// A document as memory has it.
+pub(crate) type Kept = Arc<Loaded<Entry>>;
 
 /// Everything that this service can be asked for.
 #[derive(Debug)]
@@ -70,8 +79,9 @@ pub(crate) struct ReadModel {
     pub(crate) following: Arc<Following>,
     /// Tells the follower of announcements that the model is of another generation than it knows.
     surprise: Arc<Notify>,
-    items: Memory<ItemId, Entry>,
+    documents: Memory<AggregateId, Entry>,
     pages: Memory<ListRequest, Bytes>,
+    overviews: Memory<Overview, Bytes>,
 }
 
 /// What a model reads from; at least one of the two.
@@ -84,9 +94,10 @@ pub(crate) struct Sources {
 impl ReadModel {
     /// Nothing in memory yet.
     pub(crate) fn new(sources: Sources, following: Arc<Following>, surprise: Arc<Notify>, config: &Config) -> Self {
-        let items = Memory::of_items(config.cache_capacity, config.cache_ttl);
+        let documents = Memory::of_documents(config.cache_capacity, config.cache_ttl);
+        let (pages, overviews) = (Memory::of_bodies(LIST_AGE), Memory::of_bodies(config.cache_ttl));
         let Sources { redis, database } = sources;
-        Self { redis, database, following, surprise, items, pages: Memory::of_pages(LIST_AGE) }
+        Self { redis, database, following, surprise, documents, pages, overviews }
     }
 
     /// Whether a state of the model in Redis is of the history that is followed here.
@@ -134,8 +145,23 @@ impl ReadModel {
         Ok(loaded)
     }
 
-    fn is_above_floor(&self, id: ItemId, stamp: &Stamp) -> bool {
-        stamp.sequence >= self.following.floors.of(id)
+    /// Which stamps may stand on a list that nobody tells of changes; `must_be_new` if the client has waited for a write.
+    fn list_holds(&self, must_be_new: bool) -> impl Fn(&Stamp) -> bool {
+        let now = Instant::now();
+        let oldest = if must_be_new { now } else { now.checked_sub(LIST_AGE).unwrap_or(now) };
+        move |stamp| stamp.began >= oldest && stamp.sequence >= self.following.told()
+    }
+
+    fn is_above_floor(&self, key: &AggregateId, stamp: &Stamp) -> bool {
+        stamp.sequence >= self.following.floors.of(key)
+    }
+}
+
+const fn noun(kind: AggregateKind) -> &'static str {
+    match kind {
+        AggregateKind::Item => "item",
+        AggregateKind::Reservation => "reservation",
+        AggregateKind::Store => "store",
     }
 }
 
@@ -146,6 +172,15 @@ fn unreachable() -> SourceError {
 impl From<Miss> for SourceError {
     fn from(miss: Miss) -> Self {
         Self(miss.to_string())
+    }
+}
+
+impl From<Miss> for ReadError {
+    fn from(miss: Miss) -> Self {
+        match miss {
+            Miss::NotKept => Self::NeedsDatabase("the read model in Redis does not have it"),
+            Miss::Unreachable | Miss::NotWhole | Miss::Behind | Miss::Busy => Self::Unavailable(miss.into()),
+        }
     }
 }
 
@@ -171,7 +206,12 @@ impl<T> Found<T> {
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match &error {
-            ReadError::NotFound => Self::new(ProblemCode::NotFound, error.to_string()),
+            ReadError::NotFound(_) => Self::new(ProblemCode::NotFound, error.to_string()),
+            ReadError::Future => Self::fields(vec![FieldError {
+                field: "asOf".to_owned(),
+                code: "OUT_OF_RANGE",
+                detail: format!("is in the future: {error}"),
+            }]),
             ReadError::Unavailable(source) => {
                 Self::new(ProblemCode::SourceUnavailable, format!("{error}: {source}; see /health/ready"))
             }

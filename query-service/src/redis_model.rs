@@ -3,19 +3,27 @@
 //! Every answer comes with the state that it is of, read in the same call. Without a state of this very Redis process
 //! the model is not whole: something may be missing or out of date, and nothing of it is believed.
 
+mod filters;
 mod link;
 mod lists;
+mod overviews;
+mod reservations;
 
 use redis::{FromRedisValue, RedisResult, cmd};
 use serde::de::DeserializeOwned;
-use shared::id::{CommandId, ItemId};
-use shared::read_model::{ITEMS, STATE, SUPERSEDED, State, StoredItem, StoredOutcome, outcome_key};
+use shared::id::{CommandId, ItemId, ReservationId};
+use shared::read_model::{
+    ITEMS, RESERVATIONS, SENTINEL, STATE, STORES, SUPERSEDED, State, StoreAsOf, StoredItem, StoredOutcome,
+    StoredReservation, outcome_key,
+};
 use shared::settings::RedisAddress;
+use shared::text::StoreId;
 use tokio::sync::Semaphore;
 
 use crate::source::Stamp;
 use link::{Answer, Link};
 pub(crate) use lists::Page;
+pub(crate) use reservations::Stretch;
 
 const SCRIPTS_AT_ONCE: usize = 4;
 
@@ -33,6 +41,8 @@ pub(crate) enum Miss {
     Behind,
     #[error("too many lists are being read from Redis")]
     Busy,
+    #[error("the read model in Redis does not have this")]
+    NotKept,
 }
 
 /// What was found, and which state of the model it is of.
@@ -99,6 +109,33 @@ impl RedisModel {
         Ok(whole(state.as_deref(), &answer)?.with(items.collect::<Result<_, _>>()?))
     }
 
+    /// A reservation; `None` if there never was one.
+    pub(crate) async fn reservation(&self, id: ReservationId) -> Result<Found<Option<StoredReservation>>, Miss> {
+        let found = self.beside::<StoredReservation>(RESERVATIONS, &id.to_string()).await?;
+        // It may have been, and ended long ago.
+        let may_be_dropped = found.value.is_none() && found.state.reservations_from > 0;
+        if may_be_dropped { Err(Miss::NotKept) } else { Ok(found) }
+    }
+
+    /// A store; `None` if there is none.
+    pub(crate) async fn store(&self, id: &StoreId) -> Result<Found<Option<StoreAsOf>>, Miss> {
+        self.beside(STORES, id.as_str()).await
+    }
+
+    /// A document of a hash that is not that of the items.
+    async fn beside<T: DeserializeOwned>(&self, hash: &str, id: &str) -> Result<Found<Option<T>>, Miss> {
+        let mut both = redis::pipe();
+        both.atomic().hget(ITEMS, STATE).hmget(hash, &[SENTINEL, id]);
+        let both = &both;
+        let call = |mut connection| async move { both.query_async::<(Text, Vec<Text>)>(&mut connection).await };
+        let answer = self.link.call(call).await?;
+        let (state, fields) = &answer.value;
+        let [generation, document] = fields.as_slice() else { return Err(Miss::NotWhole) };
+        let found = whole(state.as_deref(), &answer)?;
+        is_of(&found.state, generation.as_deref())?;
+        Ok(found.with(document.as_deref().map(readable).transpose()?))
+    }
+
     /// The outcome of a command, if it is there: `None` says nothing about it by itself.
     pub(crate) async fn outcome(&self, command: CommandId) -> Result<Found<Option<StoredOutcome>>, Miss> {
         let key = outcome_key(command);
@@ -128,6 +165,12 @@ fn whole<T>(state: Option<&[u8]>, answer: &Answer<T>) -> Result<Found<()>, Miss>
     Ok(Found { state, began: answer.began, value: () })
 }
 
+/// Whether a hash beside that of the items was begun with this model, and nothing of it was lost since.
+fn is_of(state: &State, generation: Option<&[u8]>) -> Result<(), Miss> {
+    let is_so = generation.is_some_and(|generation| generation == state.generation.to_string().as_bytes());
+    if is_so { Ok(()) } else { Err(Miss::NotWhole) }
+}
+
 fn readable<T: DeserializeOwned>(json: &[u8]) -> Result<T, Miss> {
     serde_json::from_slice(json).map_err(|error| {
         tracing::error!(%error, "what is in Redis cannot be read: is its projector of another version?");
@@ -139,6 +182,11 @@ impl<T> Found<T> {
     /// The same, of another value.
     fn with<U>(self, value: U) -> Found<U> {
         Found { state: self.state, began: self.began, value }
+    }
+
+    /// The same, of what is made of the value.
+    pub(crate) fn map<U>(self, value: impl FnOnce(T) -> U) -> Found<U> {
+        Found { state: self.state, began: self.began, value: value(self.value) }
     }
 
     /// When it was read, and as of which sequence.

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
 use crate::query;
+use crate::query::schema::{self, SchemaError};
 
 /// Reads are short and SQLite's readers do not wait for each other, so a few connections carry a lot.
 const CONNECTIONS: u32 = 4;
@@ -20,12 +21,25 @@ const CONNECTIONS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest that a read waits for its turn, and then for a connection.
 const TURN_WAIT: Duration = Duration::from_secs(1);
-const STATEMENTS: usize = 64;
+/// Lists have a statement for each combination of order and filters.
+const STATEMENTS: usize = 128;
 
 /// The database cannot be read now.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct SourceError(pub(crate) String);
+
+impl From<rusqlite::Error> for SourceError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<SchemaError> for SourceError {
+    fn from(error: SchemaError) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// When a read began, and which state it saw.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +93,7 @@ impl Source {
             let _turn = turn.expect("the semaphore is never closed");
             let began = Instant::now();
             let mut connection = pool.get().map_err(|error| SourceError(error.to_string()))?;
-            in_transaction(&mut connection, began, read).map_err(|error| SourceError(error.to_string()))
+            in_transaction(&mut connection, began, read)
         });
         running.await.unwrap_or_else(|error| Err(SourceError(format!("the read was broken off: {error}"))))
     }
@@ -107,9 +121,11 @@ fn in_transaction<T>(
     connection: &mut Connection,
     began: Instant,
     read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<Loaded<T>> {
+) -> Result<Loaded<T>, SourceError> {
     // Deferred: the first SELECT takes the snapshot, and all that follow see the same.
     let transaction = connection.transaction()?;
+    // Not only the follower looks: a migration may have been committed since it did.
+    schema::check(schema::version(&transaction)?)?;
     let sequence = query::journal::last_sequence(&transaction)?;
     let value = read(&transaction)?;
     Ok(Loaded { stamp: Stamp { sequence, began }, value })

@@ -1,5 +1,6 @@
 //! What is heard, from a projector that the tests play on a real Redis.
 
+use shared::aggregate::AggregateId;
 use shared::id::{CommandId, ItemId};
 use shared::read_model::{ITEMS, STATE, SUPERSEDED, channel};
 use testkit::poll::{eventually, eventually_blocking};
@@ -59,6 +60,7 @@ impl Stage {
             log: Some(LogId::cluster("log")),
             next_offset: 0,
             outcomes_since: shared::clock::Timestamp::from_millis(0),
+            reservations_from: 0,
         };
         let state = serde_json::to_string(&state).unwrap();
         let _: u64 = self.redis.command(&["HSET", ITEMS, STATE, &state, SUPERSEDED, "[\"older\"]"]);
@@ -74,6 +76,8 @@ impl Stage {
             next_offset: 7,
             journal: sequence,
             items: vec![item],
+            reservations: Vec::new(),
+            stores: Vec::new(),
             commands: vec![command],
         });
     }
@@ -87,6 +91,8 @@ impl Stage {
             next_offset: 7,
             journal,
             items: Vec::new(),
+            reservations: Vec::new(),
+            stores: Vec::new(),
             commands: Vec::new(),
         });
     }
@@ -110,7 +116,13 @@ async fn an_announcement_raises_the_floors_of_what_changed_and_wakes_who_waits()
     let woken = place.waiter.notified();
     stage.announce(5, 6, item(1), command);
     tokio::time::timeout(SOON, woken).await.expect("woken");
-    assert_eq!((stage.following.floors.of(item(1)), stage.following.floors.of(item(2))), (6, 5));
+    assert_eq!(
+        (
+            stage.following.floors.of(&AggregateId::Item(item(1))),
+            stage.following.floors.of(&AggregateId::Item(item(2)))
+        ),
+        (6, 5)
+    );
     let logs = stage.following.subscribe().borrow().logs.clone();
     let known: Vec<_> = logs.iter().map(|log| (log.log_id.as_str(), log.next_offset, log.is_superseded)).collect();
     assert_eq!(known, [("older", 0, true), ("log", 7, false)]);
@@ -124,7 +136,7 @@ async fn a_gap_raises_every_floor_and_wakes_everyone() {
     let woken = place.waiter.notified();
     stage.announce(8, 9, item(1), CommandId::fresh());
     stage.reached(9).await;
-    assert_eq!(stage.following.floors.of(item(2)), 9);
+    assert_eq!(stage.following.floors.of(&AggregateId::Item(item(2))), 9);
     tokio::time::timeout(SOON, woken).await.expect("its outcome may have been among what was missed");
 }
 
@@ -136,7 +148,7 @@ async fn a_repeated_announcement_and_one_from_before_change_nothing() {
     stage.announce(5, 8, item(3), CommandId::fresh());
     stage.announce(8, 9, item(4), CommandId::fresh());
     stage.reached(9).await;
-    assert_eq!(stage.following.floors.of(item(2)), 5);
+    assert_eq!(stage.following.floors.of(&AggregateId::Item(item(2))), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,6 +165,8 @@ async fn a_position_that_goes_back_is_followed_for_an_operator_can_accept_a_log_
         next_offset: 0,
         journal: 5,
         items: Vec::new(),
+        reservations: Vec::new(),
+        stores: Vec::new(),
         commands: Vec::new(),
     });
     eventually(SOON, async || position().await == 0).await;

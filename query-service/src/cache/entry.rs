@@ -1,23 +1,33 @@
-//! An item as it is kept: the document, and what is sent of it most, written out once.
+//! Documents as they are kept. What is sent of them most is written out once, so that answers from it need no
+//! serialisation.
 
 use bytes::Bytes;
 use http::HeaderValue;
 use serde::Serialize;
 use shared::etag::ETag;
-use shared::read_model::StoredItem;
+use shared::read_model::{StoredItem, StoredReservation, StoredStore};
 use shared::text::StoreId;
 
+use crate::document::store::StoreView;
 use crate::document::{ItemView, LevelView};
 
-/// Answers from it need no serialisation.
+/// A document of any kind; under a key is only one of its kind.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) enum Entry {
+    Item(Box<ItemEntry>),
+    /// Not written out: what is sent of it depends on the moment.
+    Reservation(Box<StoredReservation>),
+    Store(Written),
+}
+
+/// An item with its levels.
+#[derive(Debug)]
+pub(crate) struct ItemEntry {
     /// The item with its stock summed.
-    pub(crate) item: Written,
-    /// Its stock at `main`, until stores exist the only one.
-    pub(crate) stock: Written,
-    /// The same, for a cart.
-    pub(crate) level: LevelView,
+    pub(crate) summed: Written,
+    /// Its stock at `main`, where most of it is asked for.
+    pub(crate) at_main: Written,
+    pub(crate) stored: StoredItem,
 }
 
 /// A body and its tag, as they are sent.
@@ -29,17 +39,46 @@ pub(crate) struct Written {
 
 impl Entry {
     /// Writes the views of the item.
-    pub(crate) fn of(stored: &StoredItem) -> Self {
-        let (item, item_tag) = ItemView::of(stored);
-        let (level, level_tag) = LevelView::of(stored, &StoreId::main());
-        Self { item: Written::of(&item, item_tag), stock: Written::of(&level, level_tag), level }
+    pub(crate) fn of_item(stored: StoredItem) -> Self {
+        let summed = ItemView::of(&stored);
+        let at_main = LevelView::of(&stored, &StoreId::main());
+        Self::Item(Box::new(ItemEntry { summed: Written::of(summed), at_main: Written::of(at_main), stored }))
+    }
+
+    /// Keeps the reservation.
+    pub(crate) fn of_reservation(stored: StoredReservation) -> Self {
+        Self::Reservation(Box::new(stored))
+    }
+
+    /// Writes the view of the store.
+    pub(crate) fn of_store(stored: &StoredStore) -> Self {
+        Self::Store(Written::of(StoreView::of(stored)))
+    }
+
+    /// What is kept under the key of an item.
+    pub(crate) fn item(&self) -> &ItemEntry {
+        let Self::Item(item) = self else { unreachable!("an item's key keeps an item, not {self:?}") };
+        item
+    }
+
+    /// What is kept under the key of a reservation.
+    pub(crate) fn reservation(&self) -> &StoredReservation {
+        let Self::Reservation(reservation) = self else { unreachable!("a reservation's key keeps one, not {self:?}") };
+        reservation
+    }
+
+    /// What is kept under the key of a store.
+    pub(crate) fn store(&self) -> &Written {
+        let Self::Store(store) = self else { unreachable!("a store's key keeps a store, not {self:?}") };
+        store
     }
 }
 
 impl Written {
-    fn of(view: &impl Serialize, etag: ETag) -> Self {
+    /// Writes a view with its tag.
+    pub(crate) fn of((view, etag): (impl Serialize, ETag)) -> Self {
         let etag = HeaderValue::from_str(&etag.to_string()).expect("a tag is visible ASCII");
-        Self { body: written(view), etag }
+        Self { body: written(&view), etag }
     }
 }
 

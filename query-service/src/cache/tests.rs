@@ -9,7 +9,7 @@ use super::*;
 type Bodies = Memory<u8, bytes::Bytes>;
 
 fn memory() -> Bodies {
-    Memory::of_pages(Duration::from_mins(1))
+    Memory::of_bodies(Duration::from_mins(1))
 }
 
 fn loaded(sequence: u64) -> Loaded<bytes::Bytes> {
@@ -103,6 +103,6 @@ async fn what_was_loaded_outside_does_not_replace_something_newer() {
 #[test]
 fn expiry_varies_within_a_tenth_of_the_ttl() {
     let expiry = Jittered { ttl: Duration::from_secs(100) };
-    let of = |last: u128| expiry.of(ItemId::from_uuid(uuid::Uuid::from_u128(last)));
+    let of = |last: u128| expiry.of(&AggregateId::Item(shared::id::Id::from_uuid(uuid::Uuid::from_u128(last))));
     assert_eq!((of(0), of(255)), (Duration::from_secs(100), Duration::from_secs(90)));
 }

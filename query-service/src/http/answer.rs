@@ -28,11 +28,20 @@ pub(super) fn plain(found: Found<Bytes>) -> Response {
 
 /// 200, or 304 if `If-None-Match` names the tag.
 pub(super) fn tagged(request: &HeaderMap, found: &Found<Written>) -> Response {
-    let Written { body, etag } = &found.value;
-    let is_known = if_none_match(request, etag.as_bytes());
-    let response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { json(body.clone()) };
+    if !if_none_match(request, found.value.etag.as_bytes()) {
+        return whole(found);
+    }
+    with_tag(StatusCode::NOT_MODIFIED.into_response(), found)
+}
+
+/// 200 with a tag that does not stand for all that is shown, so that there is no 304 for it.
+pub(super) fn whole(found: &Found<Written>) -> Response {
+    with_tag(json(found.value.body.clone()), found)
+}
+
+fn with_tag(response: Response, found: &Found<Written>) -> Response {
     let mut response = with_source(response, found.origin, found.is_stale);
-    response.headers_mut().insert(header::ETAG, etag.clone());
+    response.headers_mut().insert(header::ETAG, found.value.etag.clone());
     response
 }
 

@@ -5,16 +5,21 @@
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use http::{HeaderMap, HeaderName};
+use serde::Serialize;
+use shared::clock::Timestamp;
 use shared::http::body::Fault;
-use shared::http::params::{Params, path_segment};
-use shared::id::ItemId;
+use shared::http::params::{Params, path_segment, whole};
+use shared::id::{Id, InvalidId, ItemId, ReservationId};
 use shared::problem::{Problem, ProblemCode};
-use shared::text::Sku;
+use shared::text::{Sku, StoreId};
 use shared::token::ConsistencyToken;
 
 use super::Api;
+use crate::cursor;
 
 const TOKEN: HeaderName = HeaderName::from_static("x-consistency-token");
+
+const MOST_ROWS: u64 = 200;
 
 /// A path with one parameter, which may be no UTF-8.
 pub(super) type Segment = Result<Path<String>, PathRejection>;
@@ -38,6 +43,39 @@ pub(super) fn item_id(path: Segment) -> Result<ItemId, Problem> {
 /// An item by its SKU, from which its id is derived: the same key in memory.
 pub(super) fn sku(path: Segment) -> Result<ItemId, Problem> {
     segment("sku", path, Sku::parse).map(|sku| ItemId::of(&sku))
+}
+
+/// A reservation by its id.
+pub(super) fn reservation_id(path: Segment) -> Result<ReservationId, Problem> {
+    segment("reservationId", path, ReservationId::parse)
+}
+
+/// A store by its id.
+pub(super) fn store_id(path: Segment) -> Result<StoreId, Problem> {
+    segment("storeId", path, StoreId::parse)
+}
+
+/// How many rows a page has at most, from 1 to 200.
+pub(super) fn limit(parameters: &mut Params, default: u32) -> u32 {
+    let limit = parameters.optional("limit", whole(1, MOST_ROWS));
+    limit.map_or(default, |limit| u32::try_from(limit).expect("the greatest is far below 2^32"))
+}
+
+/// From where a list goes down: a cursor of the list `name` with these filters, or the beginning.
+pub(super) fn greatest(parameters: &mut Params, name: &str, filters: &impl Serialize) -> u64 {
+    let read = |text: &str| cursor::read(name, filters, text)?.parse().map_err(|_| cursor::no_cursor());
+    parameters.optional("cursor", read).unwrap_or(u64::MAX)
+}
+
+/// A moment of RFC 3339.
+pub(super) fn time(text: &str) -> Result<Timestamp, Fault> {
+    let detail = "must be an RFC 3339 time such as 2026-11-22T10:10:00Z (in a query, + is written %2B)";
+    Timestamp::parse(text).ok_or_else(|| Fault("INVALID_FORMAT", detail.to_owned()))
+}
+
+/// An id in the query.
+pub(super) fn id<Kind>(text: &str) -> Result<Id<Kind>, Fault> {
+    Id::parse(text).map_err(|error: InvalidId| error.into())
 }
 
 /// The tokens of the header and the parameters of the query, from which the tokens there are taken.

@@ -11,13 +11,14 @@ use shared::http::docs::AnyProblem;
 use shared::http::params::Params;
 use shared::id::ItemId;
 use shared::problem::Problem;
-use shared::text::Sku;
+use shared::text::{Sku, StoreId};
 use utoipa::ToSchema;
 
 use super::docs::QueryProblems;
 use super::{Api, answer, asked};
 use crate::cache::entry::written;
 use crate::document::LevelView;
+use crate::model::Kept;
 
 const MOST_ITEMS: usize = 100;
 
@@ -26,8 +27,7 @@ const MOST_ITEMS: usize = 100;
 #[schema(as = StockLevels)]
 struct CartView<'a> {
     /// At `main`, in the order asked for.
-    #[schema(value_type = Vec<LevelView>)]
-    levels: Vec<&'a LevelView>,
+    levels: Vec<LevelView>,
     /// The ids or SKUs that no item has, as they were sent.
     #[schema(value_type = Vec<String>, example = json!([]))]
     missing: Vec<&'a str>,
@@ -69,8 +69,12 @@ pub(super) async fn cart(
     Ok(answer::plain(found.map(|kept| {
         let absent = asked.iter().zip(&kept).filter(|(_, kept)| kept.is_none());
         let missing = absent.map(|(asked, _)| asked.name.as_str()).collect();
-        written(&CartView { levels: kept.iter().flatten().map(|kept| &kept.value.level).collect(), missing })
+        written(&CartView { levels: kept.iter().flatten().map(at_main).collect(), missing })
     })))
+}
+
+fn at_main(kept: &Kept) -> LevelView {
+    LevelView::of(&kept.value.item().stored, &StoreId::main()).0
 }
 
 fn items(parameters: &mut Params) -> Vec<Asked> {

@@ -8,14 +8,14 @@ use utoipa::IntoResponses;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{ObjectBuilder, OpenApi, RefOr, Response, Type};
 
-/// Which list of problems an operation can answer.
-pub(super) struct ItemProblems;
-/// As [`ItemProblems`], without a path to be wrong.
+/// The problems of reading one document.
+pub(super) struct DocumentProblems;
+/// As [`DocumentProblems`], without a path to be wrong.
 pub(super) struct QueryProblems;
-/// As [`ItemProblems`]; an outcome that is not there is `pending` or `unknown`, and never waits for a token alone.
+/// As [`DocumentProblems`]; an outcome that is not there is `pending` or `unknown`, and never waits for a token alone.
 pub(super) struct OutcomeProblems;
 
-impl IntoResponses for ItemProblems {
+impl IntoResponses for DocumentProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         problems(&[
             ProblemCode::InvalidId,

@@ -9,7 +9,7 @@ use shared::problem::Problem;
 
 use super::Api;
 use super::asked::{self, Segment};
-use super::docs::ItemProblems;
+use super::docs::DocumentProblems;
 use crate::document::ItemView;
 
 /// An item by its id.
@@ -22,7 +22,7 @@ use crate::document::ItemView;
     responses(
         (status = 200, description = "The item", body = ItemView),
         (status = 304, description = "`If-None-Match` names the present version"),
-        ItemProblems,
+        DocumentProblems,
         AnyProblem,
     ),
 )]
@@ -45,7 +45,7 @@ pub(super) async fn by_id(
     responses(
         (status = 200, description = "The item", body = ItemView),
         (status = 304, description = "`If-None-Match` names the present version"),
-        ItemProblems,
+        DocumentProblems,
         AnyProblem,
     ),
 )]
@@ -63,5 +63,5 @@ async fn answer(api: &Api, id: ItemId, query: Option<&str>, headers: &HeaderMap)
     parameters.finish()?;
     api.wait_for(&tokens).await?;
     let found = api.model.item(id).await?;
-    Ok(super::answer::tagged(headers, &found.map(|kept| kept.value.item.clone())))
+    Ok(super::answer::tagged(headers, &found.map(|kept| kept.value.item().summed.clone())))
 }

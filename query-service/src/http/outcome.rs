@@ -6,13 +6,15 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::HeaderMap;
 use serde::Serialize;
+use shared::aggregate::AggregateId;
 use shared::clock::Timestamp;
 use shared::http::docs::AnyProblem;
 use shared::http::params::whole;
-use shared::id::{CommandId, DeadLetterId, ItemId};
+use shared::id::{CommandId, DeadLetterId, ItemId, ReservationId};
 use shared::outcome::OutcomeStatus;
 use shared::problem::Problem;
 use shared::read_model::StoredOutcome;
+use shared::text::StoreId;
 use shared::token::ConsistencyToken;
 use tokio::time::{Instant, sleep_until};
 use utoipa::ToSchema;
@@ -40,7 +42,16 @@ struct OutcomeView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<uuid::Uuid>, nullable = false, example = "5ba52b28-0660-54e0-a935-615efcb68195")]
     item_id: Option<ItemId>,
-    /// Of the aggregate changed: the item's for catalogue commands, the stock level's for stock commands.
+    /// In place of `itemId`, of a command about a whole reservation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>, nullable = false)]
+    reservation_id: Option<ReservationId>,
+    /// In place of `itemId`, of a command about a store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    store_id: Option<StoreId>,
+    /// Of the aggregate changed: the item's for catalogue commands, the stock level's for stock commands (of a transfer
+    /// the one that units left), the reservation's, the store's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 3)]
     version: Option<u64>,
@@ -145,18 +156,23 @@ impl Api {
 
 impl OutcomeView {
     fn of(command_id: CommandId, outcome: StoredOutcome) -> Self {
-        Self {
-            command_id,
-            status: outcome.status,
+        let mut view = Self {
             kind: Some(outcome.kind),
-            item_id: outcome.item_id,
             version: outcome.version,
             sequence: Some(outcome.sequence),
             applied_at: Some(outcome.applied_at),
             code: outcome.code,
             detail: outcome.detail,
             dead_letter_id: outcome.dead_letter_id,
+            ..Self::without(command_id, outcome.status)
+        };
+        match outcome.of {
+            Some(AggregateId::Item(id)) => view.item_id = Some(id),
+            Some(AggregateId::Reservation(id)) => view.reservation_id = Some(id),
+            Some(AggregateId::Store(id)) => view.store_id = Some(id),
+            None => {}
         }
+        view
     }
 
     const fn without(command_id: CommandId, status: OutcomeStatus) -> Self {
@@ -165,6 +181,8 @@ impl OutcomeView {
             status,
             kind: None,
             item_id: None,
+            reservation_id: None,
+            store_id: None,
             version: None,
             sequence: None,
             applied_at: None,

@@ -23,7 +23,7 @@ impl ReadModel {
             return Ok(Some(self.in_redis(outcome)));
         }
         if self.database.is_none() {
-            let (state, _) = in_redis.map_err(|miss| ReadError::Unavailable(miss.into()))?;
+            let (state, _) = in_redis?;
             return if would_be_there(command, &state) {
                 Ok(None)
             } else {

@@ -1,45 +1,44 @@
 //! Pages of the catalogue, as JSON. A list may be a second old, unless an outcome told of something newer or the client
 //! has just waited for a write.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use rusqlite::Connection;
+use shared::aggregate::AggregateId;
 use shared::read_model::StoredItem;
 
 use super::{Found, ReadError, ReadModel};
 use crate::cache::Missing;
 use crate::cache::entry::written;
 use crate::document::PageView;
-use crate::following::LIST_AGE;
 use crate::query::lists::ListRequest;
-use crate::query::{documents, lists};
+use crate::query::{items, lists};
 use crate::redis_model::{self, Miss};
-use crate::source::{Loaded, SourceError, Stamp};
+use crate::source::{Loaded, SourceError};
 
 impl ReadModel {
     /// One page; `must_be_new` if the client has waited for a write.
     pub(crate) async fn page(&self, request: &ListRequest, must_be_new: bool) -> Result<Found<Bytes>, ReadError> {
+        if request.filter.search.is_some() && self.database.is_none() {
+            return Err(ReadError::NeedsDatabase("full text"));
+        }
         let miss = match self.page_in_redis(request, must_be_new).await {
             Ok(Some(page)) => return Ok(self.in_redis(page)),
             Ok(None) => None,
             Err(miss) => Some(miss),
         };
-        let now = Instant::now();
-        let oldest = if must_be_new { now } else { now.checked_sub(LIST_AGE).unwrap_or(now) };
-        let holds = |stamp: &Stamp| stamp.began >= oldest && stamp.sequence >= self.following.told();
+        let holds = self.list_holds(must_be_new);
         if let Some(kept) = self.pages.kept(request).await.filter(|kept| holds(&kept.stamp)) {
             return Ok(Found::in_memory(kept.value.clone()));
         }
         let loaded = match miss {
             _ if self.database.is_some() => self.pages.load(request, || self.load_page(request.clone()), holds).await,
             None => self.pages.load(request, || self.walk(request, must_be_new), holds).await,
-            Some(miss) => return Err(ReadError::Unavailable(miss.into())),
+            Some(miss) => return Err(miss.into()),
         };
         match loaded {
             Ok(loaded) if self.database.is_some() => Ok(Found::in_database(loaded.value.clone())),
             Ok(loaded) => Ok(self.in_redis(loaded.value.clone())),
-            Err(Missing::Nothing(_)) => Err(ReadError::NotFound),
+            Err(Missing::Nothing(_)) => unreachable!("a page may be empty, but it is there"),
             Err(Missing::Failed(error)) => Err(ReadError::Unavailable(error)),
         }
     }
@@ -78,14 +77,14 @@ impl ReadModel {
         let stamp = found.stamp();
         let page = found.value;
         for item in &page.items {
-            self.following.floors.raise(item.id, item.as_of);
+            self.following.floors.raise(&AggregateId::Item(item.id), item.as_of);
         }
         let view = PageView::of(&page.items, request.page, request.page_size, page.total);
         Ok(Loaded { stamp, value: written(&view) })
     }
 
     /// What a list from Redis must be of, or later.
-    fn least_sequence(&self, must_be_new: bool) -> u64 {
+    pub(super) fn least_sequence(&self, must_be_new: bool) -> u64 {
         let following = &self.following;
         let least = if must_be_new { following.sequence() } else { following.sequence_of_lists() };
         least.max(following.told())
@@ -95,7 +94,7 @@ impl ReadModel {
         let read = move |connection: &Connection| {
             let total = lists::total(connection, &request)?;
             let ids = lists::page(connection, &request)?;
-            let items = ids.into_iter().map(|id| documents::document(connection, id));
+            let items = ids.into_iter().map(|id| items::item(connection, id));
             let items = items.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<StoredItem>>>()?;
             Ok(written(&PageView::of(&items, request.page, request.page_size, total)))
         };

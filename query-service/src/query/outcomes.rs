@@ -5,12 +5,12 @@ use shared::id::CommandId;
 use shared::outcome::OutcomeStatus;
 use shared::read_model::StoredOutcome;
 
-use super::{counter, id, moment};
+use super::{aggregate, counter, id, moment};
 
 /// `None` while there is no final outcome, and after its retention.
 pub(crate) fn outcome(connection: &Connection, command: CommandId) -> rusqlite::Result<Option<StoredOutcome>> {
     let mut statement = connection.prepare_cached(
-        "SELECT status, type, item_id, version, sequence, applied_at, code, detail, dead_letter_id
+        "SELECT status, type, aggregate, aggregate_id, version, sequence, applied_at, code, detail, dead_letter_id
          FROM outcomes WHERE command_id = ?1",
     )?;
     statement
@@ -20,7 +20,7 @@ pub(crate) fn outcome(connection: &Connection, command: CommandId) -> rusqlite::
             Ok(StoredOutcome {
                 status: OutcomeStatus::parse(&status).expect("a CHECK of the table names the statuses"),
                 kind: row.get("type")?,
-                item_id: id(row, "item_id")?,
+                of: aggregate(row)?,
                 version: version.map(i64::cast_unsigned),
                 sequence: counter(row, "sequence")?,
                 applied_at: moment(row, "applied_at")?,

@@ -1,18 +1,28 @@
--- What the scripts of this folder share. They only read. KEYS: the documents, the rows, the order; for those that
--- filter also the terms and their shared beginnings (shared/src/read_model.rs).
+-- What the scripts of this folder share that read items. They only read. KEYS: the documents, the rows, an order; for
+-- those that filter also the facets, the terms, their shared beginnings, and the members by facet
+-- (shared/src/read_model.rs).
 
 local ID = 36
 
--- The model's state, or nil while it is not whole: something may be missing then.
+-- The model's state, or nil while it is not whole: something may be missing then. And how many items there are.
 local function state()
-  local items = redis.call('HLEN', KEYS[1]) - 2
+  local items = redis.call('HLEN', KEYS[1]) - 3
   if redis.call('ZCARD', KEYS[3]) ~= items or redis.call('HLEN', KEYS[2]) ~= items then
     return nil
   end
   return redis.call('HGET', KEYS[1], 'state'), items
 end
 
--- The SKU in a member of the order: behind the separator, if it has one.
+-- The same, for those that filter.
+local function filtered_state()
+  local present, items = state()
+  if not present or redis.call('HLEN', KEYS[4]) ~= items or redis.call('EXISTS', KEYS[5], KEYS[6], KEYS[7]) ~= 3 then
+    return nil
+  end
+  return present
+end
+
+-- The SKU in a member: behind the separator, if it has one.
 local function sku_of(member, separator)
   if separator == '' then
     return member
@@ -35,11 +45,15 @@ local function members_between(first, last, separator, reversed)
   return members, skus
 end
 
-local function rows_of(skus)
-  if #skus == 0 then
+local function fields_of(key, fields)
+  if #fields == 0 then
     return {}
   end
-  return redis.call('HMGET', KEYS[2], unpack(skus))
+  return redis.call('HMGET', key, unpack(fields))
+end
+
+local function rows_of(skus)
+  return fields_of(KEYS[2], skus)
 end
 
 -- The documents of these rows, in their order; nil for what is missing.
@@ -48,20 +62,5 @@ local function documents_of(rows)
   for index, row in ipairs(rows) do
     ids[index] = row and string.sub(row, 1, ID) or ''
   end
-  if #ids == 0 then
-    return {}
-  end
-  return redis.call('HMGET', KEYS[1], unpack(ids))
-end
-
--- How many terms begin with the prefix, and how many items have such a term.
-local function count(prefix)
-  local low, high = '[' .. prefix, '(' .. prefix .. '\255'
-  local terms = redis.call('ZLEXCOUNT', KEYS[4], low, high)
-  return terms, terms - redis.call('ZLEXCOUNT', KEYS[5], low, high)
-end
-
--- Whether the row has a term with the prefix; the line after the id is the name, which is none.
-local function matches(row, prefix)
-  return row and string.find(row, '\n' .. prefix, string.find(row, '\n', ID + 2, true), true) ~= nil
+  return fields_of(KEYS[1], ids)
 end

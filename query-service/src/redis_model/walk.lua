@@ -1,13 +1,13 @@
--- One stretch of an order, looking for items that have a term with a prefix. ARGV: separator, 'REV' or '', how many
--- matches to pass over, how many to give, prefix, how many members to look at, the member after which to begin ('' for
--- the first). Gives how many were passed over and the member looked at last ('' at the end of the order); that is false
--- if the member to begin after is gone.
-local present = state()
-if not present or redis.call('EXISTS', KEYS[4], KEYS[5]) ~= 2 then
+-- One stretch of an order, looking for items that meet the one condition. ARGV: separator, 'REV' or '', how many matches to
+-- pass over, how many to give, how many members to look at, the member after which to begin ('' for the first), the
+-- condition (filters.lua). Gives how many were passed over and the member looked at last ('' at the end of the order); that
+-- is false if the member to begin after is gone.
+local present = filtered_state()
+if not present then
   return {false, 0, {}, 0, ''}
 end
-local prefix, after = ARGV[5], ARGV[7]
-local _, total = count(prefix)
+local conditions, after = conditions_at(7), ARGV[6]
+local total = items_with(conditions[1])
 local first = 0
 if after ~= '' then
   local rank = redis.call(ARGV[2] == 'REV' and 'ZREVRANK' or 'ZRANK', KEYS[3], after)
@@ -16,16 +16,17 @@ if after ~= '' then
   end
   first = rank + 1
 end
-local last = first + tonumber(ARGV[6]) - 1
+local last = first + tonumber(ARGV[5]) - 1
 local members, skus = members_between(first, last, ARGV[1], ARGV[2])
+local rows, facets = rows_of(skus), fields_of(KEYS[4], skus)
 local pass, limit = tonumber(ARGV[3]), tonumber(ARGV[4])
 local passed, page, reached = 0, {}, ''
-for index, row in ipairs(rows_of(skus)) do
+for index, row in ipairs(rows) do
   if #page == limit then
     break
   end
   reached = members[index]
-  if matches(row, prefix) then
+  if row and facets[index] and meets(conditions, row, facets[index]) then
     if passed < pass then
       passed = passed + 1
     else
@@ -33,7 +34,7 @@ for index, row in ipairs(rows_of(skus)) do
     end
   end
 end
-if #members < tonumber(ARGV[6]) and #page < limit then
+if #members < tonumber(ARGV[5]) and #page < limit then
   reached = ''
 end
 return {present, total, documents_of(page), passed, reached}

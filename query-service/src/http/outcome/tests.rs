@@ -17,8 +17,7 @@ use crate::source::Source;
 async fn whoever_waits_is_answered_at_once_when_the_service_ends() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite_path = folder.path().join("inventory.db");
-    let schema = include_str!("../../../../listener-service/src/schema/0001_initial.sql");
-    Connection::open(&sqlite_path).unwrap().execute_batch(schema).unwrap();
+    crate::query::schema::create(&Connection::open(&sqlite_path).unwrap());
     let following = Arc::new(Following::of_database());
     let readiness = Readiness::new("test", &[]);
     Follower::new(sqlite_path.clone(), Arc::clone(&following), readiness).step().unwrap();

@@ -1,0 +1,40 @@
+//! `GET /stores/{storeId}`: one store.
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use http::HeaderMap;
+use shared::http::docs::AnyProblem;
+use shared::problem::Problem;
+
+use super::asked::{self, Segment};
+use super::docs::DocumentProblems;
+use super::{Api, answer};
+use crate::document::store::StoreView;
+
+/// A store by its id.
+#[utoipa::path(
+    get,
+    path = "/stores/{storeId}",
+    operation_id = "read_store",
+    tag = "stores",
+    params(("storeId" = String, Path, description = "The store, case-sensitive", example = "main")),
+    responses(
+        (status = 200, description = "The store", body = StoreView),
+        (status = 304, description = "`If-None-Match` names the present version"),
+        DocumentProblems,
+        AnyProblem,
+    ),
+)]
+pub(super) async fn store(
+    State(api): State<Api>,
+    path: Segment,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let id = asked::store_id(path)?;
+    let (tokens, parameters) = asked::tokens_and_parameters(&headers, query.as_deref())?;
+    parameters.finish()?;
+    api.wait_for(&tokens).await?;
+    let found = api.model.store(id).await?;
+    Ok(answer::tagged(&headers, &found.map(|kept| kept.value.store().clone())))
+}
