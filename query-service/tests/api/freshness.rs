@@ -34,7 +34,9 @@ async fn a_nothing_is_not_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_never_see_a_version_go_back_while_a_writer_writes() {
-    let World { client, mut writer, shutdown: _shutdown, running: _running, .. } = World::with_cable().await;
+    // All of it is kept: the folder, say, would go with its handle, and the file with it.
+    let World { client, mut writer, shutdown: _shutdown, running: _running, folder: _folder } =
+        World::with_cable().await;
     let is_over = Arc::new(AtomicBool::new(false));
     let paths = [format!("{ITEM}/stock"), "/api/v1/inventory/stock?skus=PROD-001".to_owned()];
     let readers: Vec<_> = (0..4)

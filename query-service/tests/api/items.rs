@@ -3,7 +3,8 @@
 use serde_json::json;
 use testkit::contract::Answer;
 
-use crate::world::{Having, World, id};
+use crate::world::{Having, World, fault, faults};
+use crate::writer::id;
 
 const ITEM: &str = "/api/v1/inventory/items/5ba52b28-0660-54e0-a935-615efcb68195";
 
@@ -14,6 +15,7 @@ async fn an_item_is_read_by_id_and_by_sku_with_its_stock_summed_over_stores() {
     let answer = world.client.get(&format!("{ITEM}?token={token}")).await.having(200);
     let expected = json!({
         "id": "5ba52b28-0660-54e0-a935-615efcb68195", "sku": "PROD-001", "name": "USB-C cable", "description": null,
+        "category": null, "price": null, "lowStockThreshold": null,
         "quantity": 15, "reserved": 3, "available": 12, "version": 1,
         "createdAt": "2025-11-22T10:10:00.001Z", "updatedAt": "2025-11-22T10:10:00.003Z",
     });
@@ -76,12 +78,6 @@ async fn a_client_that_has_the_present_version_gets_no_body() {
     ask(format!("{ITEM}?token={token}"), "\"i1-1\"").await.having(200);
 }
 
-fn faults(answer: &Answer) -> Vec<(String, String)> {
-    let errors = answer.json()["errors"].as_array().cloned().unwrap_or_default();
-    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-    errors.iter().map(|error| (text(&error["field"]), text(&error["code"]))).collect()
-}
-
 #[tokio::test]
 async fn faults_are_told_in_the_order_of_the_contract() {
     let world = World::with_cable().await;
@@ -96,11 +92,10 @@ async fn faults_are_told_in_the_order_of_the_contract() {
         assert_eq!(get(path, "nonsense").await.having(400).code(), "INVALID_ID", "{path}");
     }
     assert_eq!(get(&format!("{ITEM}?x=1"), "nonsense").await.having(400).code(), "INVALID_HEADER");
-    let answer = get(&format!("{ITEM}/stock?x=1&storeId=berlin&token=nonsense"), "").await.having(422);
-    let pair = |field: &str, code: &str| (field.to_owned(), code.to_owned());
-    let expected = [pair("token", "INVALID_FORMAT"), pair("storeId", "UNKNOWN_STORE"), pair("x", "UNKNOWN_PARAMETER")];
+    let answer = get(&format!("{ITEM}/stock?x=1&storeId=-&token=nonsense"), "").await.having(422);
+    let expected =
+        [fault("token", "INVALID_FORMAT"), fault("storeId", "INVALID_FORMAT"), fault("x", "UNKNOWN_PARAMETER")];
     assert_eq!(faults(&answer), expected);
-    assert_eq!(faults(&get(&format!("{ITEM}/stock?storeId=-"), "").await.having(422)).len(), 1);
     get("/api/v1/nothing", "").await.having(404);
     world.client.post(ITEM, &json!({})).await.having(405);
 }

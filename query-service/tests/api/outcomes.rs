@@ -3,9 +3,12 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use shared::id::{CommandId, IdempotencyId};
+use shared::aggregate::AggregateId;
+use shared::id::{CommandId, IdempotencyId, ReservationId};
+use shared::text::StoreId;
 
-use crate::world::{Having, World, token};
+use crate::world::{Having, World};
+use crate::writer::token;
 
 fn path(command: CommandId) -> String {
     format!("/api/v1/commands/{command}")
@@ -40,6 +43,29 @@ async fn a_final_outcome_tells_what_applies_and_nothing_else() {
     let dead = world.client.get(&path(commands[2])).await.having(200).json();
     assert_eq!(dead["status"], json!("dead_lettered"));
     assert_eq!(dead["deadLetterId"], json!("5ba52b28-0660-54e0-a935-615efcb68195"));
+}
+
+#[tokio::test]
+async fn an_outcome_names_the_reservation_or_the_store_that_it_is_of() {
+    let mut world = World::with_cable().await;
+    let reservation = ReservationId::from_uuid(uuid::Uuid::from_u128(7));
+    for (of, kind, field, id) in [
+        (AggregateId::Reservation(reservation), "ReservationRequested", "reservationId", reservation.to_string()),
+        (AggregateId::Store(StoreId::main()), "StoreUpdateRequested", "storeId", "main".to_owned()),
+    ] {
+        let mut command = None;
+        world
+            .commit(|batch| {
+                command = Some(batch.command);
+                batch.journal("CommandRejected", &of);
+                batch.outcome_of("applied", kind, &of, Some(3));
+            })
+            .await;
+        let body = world.client.get(&path(command.unwrap())).await.having(200).json();
+        assert_eq!((&body[field], &body["type"], &body["version"]), (&json!(id), &json!(kind), &json!(3)));
+        let ids = ["itemId", "reservationId", "storeId"].into_iter().filter(|field| body.get(field).is_some());
+        assert_eq!(ids.collect::<Vec<_>>(), [field]);
+    }
 }
 
 #[tokio::test]

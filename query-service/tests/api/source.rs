@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
+use shared::settings::RedisAddress;
 use testkit::poll::eventually;
 
-use crate::world::{Having, SOON, World, Writer, config, ready, serve};
+use crate::world::{Having, SOON, World, config, ready, serve};
+use crate::writer::Writer;
 
 const ITEM: &str = "/api/v1/inventory/items/sku/PROD-001";
 
@@ -57,6 +59,33 @@ async fn what_is_in_memory_is_answered_as_stale_while_the_database_cannot_be_rea
 }
 
 #[tokio::test]
+async fn a_reader_without_the_file_says_what_it_cannot_answer() {
+    let mut config = config("unused.db".into());
+    config.sqlite_path = None;
+    // Nobody listens there, so whatever it could ask Redis for is not there either.
+    config.redis = Some(RedisAddress { host: "127.0.0.1".to_owned(), port: 1, password: None, database: 0 });
+    let (client, _shutdown, _running) = serve(config).await;
+    for (path, detail) in [
+        ("inventory/movements", "without the database: movements"),
+        ("inventory/items/sku/A/stock?asOf=1", "without the database: what a level was"),
+        ("inventory/items?search=usb", "without the database: full text"),
+        ("inventory/items?category=c", "the source cannot be read now"),
+        ("inventory/low-stock", "the source cannot be read now"),
+        ("inventory/most-reserved", "the source cannot be read now"),
+        ("inventory/summary", "the source cannot be read now"),
+        ("stores", "the source cannot be read now"),
+        ("stores/main", "the source cannot be read now"),
+        ("reservations", "the source cannot be read now"),
+        ("reservations/5ba52b28-0660-54e0-a935-615efcb68195", "the source cannot be read now"),
+        ("inventory/items/sku/A/availability", "the source cannot be read now"),
+    ] {
+        let answer = client.get(&format!("/api/v1/{path}")).await.having(503);
+        assert_eq!(answer.code(), "SOURCE_UNAVAILABLE", "{path}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains(detail), "{path}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn a_taken_port_is_refused_by_name() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config = config("unused.db".into());
@@ -84,7 +113,17 @@ async fn every_reading_route_is_documented() {
         "/api/v1/inventory/items/sku/{sku}",
         "/api/v1/inventory/items/{itemId}/stock",
         "/api/v1/inventory/items/sku/{sku}/stock",
+        "/api/v1/inventory/items/{itemId}/availability",
+        "/api/v1/inventory/items/sku/{sku}/availability",
         "/api/v1/inventory/stock",
+        "/api/v1/inventory/movements",
+        "/api/v1/inventory/low-stock",
+        "/api/v1/inventory/most-reserved",
+        "/api/v1/inventory/summary",
+        "/api/v1/reservations",
+        "/api/v1/reservations/{reservationId}",
+        "/api/v1/stores",
+        "/api/v1/stores/{storeId}",
         "/api/v1/commands/{commandId}",
     ] {
         assert!(documented.contains(&path), "{path}: {documented:?}");
@@ -93,4 +132,27 @@ async fn every_reading_route_is_documented() {
     let ids: Vec<_> = documented.iter().map(|path| document["paths"][path]["get"]["operationId"].to_string()).collect();
     let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
     assert_eq!(distinct.len(), ids.len(), "{ids:?}");
+}
+
+#[tokio::test]
+async fn an_older_schema_is_waited_for_and_a_newer_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inventory.db");
+    let mut writer = Writer::create_at(&path, 1);
+    let (client, _shutdown, _running) = serve(config(path)).await;
+    let detail = async || client.get("/health/ready").await.json()["dependencies"]["database"]["detail"].to_string();
+    eventually(SOON, async || detail().await.contains("version 1 and this program reads version 2")).await;
+    assert!(detail().await.contains("listener-service migrates it"), "{}", detail().await);
+    client.get(ITEM).await.having(503);
+
+    writer.migrate(1, 2);
+    writer.commit(|batch| batch.item("PROD-001", "Cable"));
+    ready(&client).await;
+    client.get(ITEM).await.having(200);
+
+    writer.set_schema_version(3);
+    eventually(SOON, async || detail().await.contains("version 3 and this program reads only version 2")).await;
+    client.get("/health/ready").await.having(503);
+    assert_eq!(client.get("/api/v1/inventory/items").await.having(503).code(), "SOURCE_UNAVAILABLE");
+    assert_eq!(client.get(ITEM).await.having(200).header("x-stale"), Some("true"));
 }

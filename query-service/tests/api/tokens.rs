@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::world::{Having, LOG, World, token};
+use crate::world::{Having, World};
+use crate::writer::{LOG, token};
 
 const STOCK: &str = "/api/v1/inventory/items/sku/PROD-001/stock";
 
