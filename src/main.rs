@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use inventory::settings::{Program, Task};
 use inventory::trio::Trio;
-use inventory::{seed, settings::RunSettings};
+use inventory::{import, seed, settings::RunSettings};
 use shared::lifecycle::{self, Shutdown};
 use shared::{settings, telemetry};
 
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         telemetry::install(&program.run.log, "inventory")?;
         match &program.task {
             Some(Task::Seed(seed)) => seed::run(seed, &program.run).await,
+            Some(Task::Import(import)) => import::run(import).await,
             None => run(&program.run).await,
         }
     }))

@@ -6,6 +6,8 @@ use listener_service::config::ListenerSettings;
 use query_service::config::ReadSettings;
 use shared::settings::{HostSettings, KafkaSettings, LogSettings, RedisSettings, RetentionSettings, SqliteSettings};
 
+use crate::import::ImportSettings;
+
 /// Inventory for a retail chain: the write API, the read API and the single writer in one process. Without
 /// `KAFKA_BROKERS` the broker is embedded; data is in SQLite.
 #[derive(Parser)]
@@ -25,6 +27,10 @@ pub enum Task {
     /// Fill a demo catalogue, always the same one, through the write API: of a running trio if there is one, else of
     /// one started for this.
     Seed(SeedSettings),
+
+    /// Create the items of a CSV file through the write API of a running system, and report what became of each row. A
+    /// second run of the same file changes nothing: an outcome is remembered for `OUTCOME_RETENTION_HOURS`.
+    Import(ImportSettings),
 }
 
 /// What to fill in.
