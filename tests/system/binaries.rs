@@ -14,9 +14,18 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     FOLDER.get_or_init(build).join(name)
 }
 
+/// Whether they are as they are shipped.
+pub(crate) fn are_optimised() -> bool {
+    profile() == "release"
+}
+
 #[expect(clippy::disallowed_methods, reason = "how tests are built is no setting of the system")]
+fn profile() -> String {
+    std::env::var(PROFILE_VARIABLE).unwrap_or_else(|_| "release".to_owned())
+}
+
 fn build() -> PathBuf {
-    let profile = std::env::var(PROFILE_VARIABLE).unwrap_or_else(|_| "release".to_owned());
+    let profile = profile();
     let built = Command::new(env!("CARGO"))
         .args(["build", "--locked", "--workspace", "--bins", "--profile", &profile])
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -1,10 +1,14 @@
 //! A client that remembers all that it sent: what the checker holds the database against.
 
+mod batch;
+mod holds;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use shared::aggregate::AggregateId;
 use shared::id::{CommandId, ItemId};
 use shared::text::Sku;
 use testkit::checker::{History, Sent};
@@ -12,6 +16,9 @@ use testkit::contract::{Answer, Client};
 
 use crate::deployment::Deployment;
 use crate::process::SOON;
+
+pub(crate) use batch::Row;
+pub(crate) use holds::new_id;
 
 /// Of two seconds each, so half a minute.
 const OUTCOME_LOOKS: u32 = 15;
@@ -93,7 +100,7 @@ impl Shop {
         self.lock().statuses.get(&status).copied().unwrap_or(0)
     }
 
-    /// Sends one write, again after each 503, which says that nothing was taken; `None` if no answer came, or a 504.
+    /// Sends one write of items.
     pub(crate) async fn write(
         &self,
         kind: &str,
@@ -102,29 +109,44 @@ impl Shop {
         body: Option<Value>,
         key: Option<&str>,
     ) -> Option<Accepted> {
-        let item_id = item_of(path, body.as_ref());
+        let of = AggregateId::Item(item_of(path, body.as_ref()));
+        self.ask(kind, &of, method, &format!("/inventory/items{path}"), body, key).await
+    }
+
+    /// Sends one write, again after each 503, which says that nothing was taken, and with a key after each 504, which says
+    /// that this is unknown; `None` if no answer came, or a 504 without a key.
+    async fn ask(
+        &self,
+        kind: &str,
+        of: &AggregateId,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        key: Option<&str>,
+    ) -> Option<Accepted> {
         let mut answer = self.send(method, path, body.as_ref(), key).await;
         let began = Instant::now();
-        while answer.as_ref().is_some_and(|answer| answer.status == 503) && began.elapsed() < PATIENCE {
+        let is_to_repeat = |answer: &Answer| answer.status == 503 || answer.status == 504 && key.is_some();
+        while answer.as_ref().is_some_and(is_to_repeat) && began.elapsed() < PATIENCE {
             tokio::time::sleep(RETRY_AFTER).await;
             answer = self.send(method, path, body.as_ref(), key).await;
         }
         match answer {
             Some(answer) if answer.status == 202 => {
-                let accepted = accepted(&answer);
-                self.remember(kind, item_id, Some(accepted.command_id), true);
+                let accepted = accepted(&answer.json());
+                self.remember(kind, of, Some(accepted.command_id), true);
                 Some(accepted)
             }
             Some(answer) if answer.status != 504 => panic!("{method} {path}: {} {}", answer.status, answer.text()),
             _ => {
-                self.remember(kind, item_id, None, false);
+                self.remember(kind, of, None, false);
                 None
             }
         }
     }
 
     async fn send(&self, method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Option<Answer> {
-        let mut call = self.command().request(method, format!("/api/v1/inventory/items{path}"));
+        let mut call = self.command().request(method, format!("/api/v1{path}"));
         if let Some(body) = body {
             call = call.json(body);
         }
@@ -136,10 +158,10 @@ impl Shop {
         Some(answer)
     }
 
-    fn remember(&self, kind: &str, item_id: ItemId, command_id: Option<CommandId>, accepted: bool) {
+    fn remember(&self, kind: &str, of: &AggregateId, command_id: Option<CommandId>, accepted: bool) {
         self.lock().sent.push(Sent {
             command_id,
-            item_id,
+            of: of.clone(),
             expected_type: kind.to_owned(),
             accepted,
             unknown: !accepted,
@@ -221,8 +243,8 @@ async fn connect(bases: &[String]) -> Vec<Client> {
     clients
 }
 
-fn accepted(answer: &Answer) -> Accepted {
-    let body = answer.json();
+/// What a 202 says, or a batch of one of its rows.
+fn accepted(body: &Value) -> Accepted {
     let text = |field: &str| body[field].as_str().expect("a 202 has it").to_owned();
     let status_url = text("statusUrl");
     let at = status_url.find("/api/v1").expect("a path of ours");

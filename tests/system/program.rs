@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use testkit::poll::eventually_blocking;
 
@@ -28,7 +29,16 @@ pub(crate) fn inventory(folder: &Path, arguments: &[&str]) -> Command {
 impl Program {
     /// Starts it and waits until all three services are ready.
     pub(crate) async fn start(folder: &Path) -> Self {
-        let process = Process::start(Path::new(INVENTORY), "inventory", folder, &[]);
+        Self::started(Self::launch(folder, &[])).await
+    }
+
+    /// The process alone, which may not be ready for a while.
+    pub(crate) fn launch(folder: &Path, environment: &[(&str, String)]) -> Process {
+        Process::start(Path::new(INVENTORY), "inventory", folder, environment)
+    }
+
+    /// Waits until all three services of one that was launched are ready.
+    pub(crate) async fn started(process: Process) -> Self {
         process.line("broker");
         let [command, query, listener] = ["command", "query", "listener"].map(|name| process.service(name));
         for base in [&command, &query, &listener] {
@@ -45,8 +55,13 @@ impl Program {
 
 /// Runs it to its end, bounded.
 pub(crate) fn run_to_end(command: &mut Command) -> Output {
+    run_within(SOON, command)
+}
+
+/// The same, for what takes longer. What it prints must fit into a pipe.
+pub(crate) fn run_within(bound: Duration, command: &mut Command) -> Output {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
-    let status = eventually_blocking(SOON, || child.try_wait().expect("ours"));
+    let status = eventually_blocking(bound, || child.try_wait().expect("ours"));
     let mut output = Output { status, stdout: Vec::new(), stderr: Vec::new() };
     child.stdout.take().expect("piped").read_to_end(&mut output.stdout).expect("read");
     child.stderr.take().expect("piped").read_to_end(&mut output.stderr).expect("read");

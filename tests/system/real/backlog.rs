@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use inventory::settings::Program;
 use kafka::{Connection, Outgoing, Patience, Producer};
+use shared::aggregate::AggregateId;
 use shared::clock::Timestamp;
 use shared::id::{CommandId, ItemId};
-use shared::message::{Command, RequestEnvelope, fingerprint};
+use shared::message::{CatalogueFields, Command, RequestEnvelope, fingerprint};
 use shared::quantity::{Adjustment, Quantity};
 use shared::text::{Name, Sku, StoreId};
 use testkit::checker::{self, History, Sent};
@@ -83,19 +84,21 @@ fn request(number: usize) -> RequestEnvelope {
     let item = ItemId::of(&sku);
     let command = if number < ITEMS {
         let quantity = Quantity::parse(0).expect("a quantity");
-        Command::CreateItem { sku, name: Name::parse("A thing").expect("a name"), description: None, quantity }
+        let fields = CatalogueFields::named(Name::parse("A thing").expect("a name"));
+        Command::CreateItem { sku, fields, quantity }
     } else {
         let quantity = Adjustment::parse(1).expect("an adjustment");
         Command::AdjustStock { store_id: StoreId::main(), quantity, reason: None, reference: None }
     };
-    let print = fingerprint(item, &command, None);
+    let item = AggregateId::Item(item);
+    let print = fingerprint(Some(&item), &command, None);
     RequestEnvelope::new(item, CommandId::fresh(), command, print, Timestamp::wall_clock())
 }
 
 fn remembered(request: &RequestEnvelope) -> Sent {
     Sent {
         command_id: Some(request.command_id),
-        item_id: request.aggregate_id,
+        of: request.aggregate_id.clone(),
         expected_type: request.event_type.to_owned(),
         accepted: true,
         unknown: false,
