@@ -128,7 +128,12 @@ impl World {
     }
 
     pub(crate) async fn write(&self, method: &str, path: &str, body: &Value) -> Accepted {
-        accepted(&self.command.request(method, format!("/api/v1/inventory/items{path}")).json(body).send().await)
+        self.send(method, &format!("/inventory/items{path}"), body).await
+    }
+
+    /// To any path of the API.
+    pub(crate) async fn send(&self, method: &str, path: &str, body: &Value) -> Accepted {
+        accepted(&self.command.request(method, format!("/api/v1{path}")).json(body).send().await)
     }
 
     /// Waits until every reader has applied it.
