@@ -1,13 +1,16 @@
 //! Figures of the whole system, each beside a floor that was measured in the same run, one after the other, five times.
 //!
 //! `cargo bench --bench figures` prints medians and the spread; `-- --quick` measures once, `-- --fresh` only how soon a
-//! write can be read, `-- --scaling` what reading costs with several query-services. Everything shares the machine's cores with the load, so the ratios say more than the rates.
+//! write can be read, `-- --scaling` what reading costs with several query-services, `-- --writer` only the writer: reserving,
+//! confirming, cancelling and expiring, beside raw SQLite. Everything shares the machine's cores with the load, so the
+//! ratios say more than the rates.
 
 mod floors;
 mod http;
 mod rows;
 mod scaling;
 mod server;
+mod writer;
 
 const REPEATS: usize = 5;
 
@@ -28,10 +31,13 @@ fn main() -> anyhow::Result<()> {
         if has("--scaling") {
             return scaling::scaling(repeats).await;
         }
+        if has("--writer") {
+            return writer::rates(repeats);
+        }
         rows::accept(repeats).await?;
         rows::accept_durable(repeats).await?;
         rows::read(repeats).await?;
-        rows::apply(repeats)?;
+        writer::rates(repeats)?;
         rows::fresh(repeats).await
     })
 }

@@ -1,28 +1,19 @@
 //! The rows: what is measured, and beside what.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use hyper::Method;
-use kafka::{EmbeddedBroker, Record, Topics};
-use listener_service::lease::{Attempt, Candidate};
-use listener_service::writer::{Surroundings, Writer};
-use listener_service::{database, logs};
+use kafka::{EmbeddedBroker, Topics};
 use serde_json::{Value, json};
-use shared::clock::Timestamp;
-use shared::id::{CommandId, ItemId};
-use shared::message::{Command, RequestEnvelope, fingerprint};
-use shared::quantity::{PositiveQuantity, Quantity};
-use shared::text::{Name, Sku, StoreId};
-use shared::token::LogId;
+use shared::id::ItemId;
+use shared::text::Sku;
 
 use crate::floors;
-use crate::http::{Connection, Shot, per_second, rate};
+use crate::http::{Connection, Shot, rate};
 use crate::server::Server;
 
 const CONNECTIONS: usize = 64;
@@ -103,46 +94,6 @@ pub(crate) async fn read(repeats: usize) -> anyhow::Result<()> {
     }
     print("read: GET item from memory, 64 connections", "axum static answer", &pairs);
     Ok(())
-}
-
-/// The writer alone: messages as they come from the log, in batches of 1024, durable.
-pub(crate) fn apply(repeats: usize) -> anyhow::Result<()> {
-    let mut pairs = Vec::new();
-    for _ in 0..repeats {
-        let folder = tempfile::tempdir()?;
-        let mut writer = writer(&folder.path().join("inventory.db"))?;
-        let records: Vec<Record> = (0..ITEMS).map(creation).chain((ITEMS..ITEMS + 100_000).map(reservation)).collect();
-        let (creations, reservations) = records.split_at(usize::try_from(ITEMS)?);
-        writer.apply(creations)?;
-        let started = Instant::now();
-        for batch in reservations.chunks(1024) {
-            writer.apply(batch)?;
-            writer.checkpoint();
-        }
-        let ours = per_second(reservations.len() as u64, started.elapsed());
-        pairs.push((ours, raw()?));
-    }
-    print("applied: reservations decided and committed by the writer, 1,000 items", "raw SQLite loop", &pairs);
-    Ok(())
-}
-
-fn raw() -> anyhow::Result<f64> {
-    let folder = tempfile::tempdir()?;
-    let connection = database::open(&folder.path().join("raw.db"))?;
-    connection.pragma_update(None, "wal_autocheckpoint", 1024)?;
-    connection.execute("INSERT INTO logs (log, log_id, first_seen_at) VALUES (1, 'raw', 0)", [])?;
-    let items: Vec<uuid::Uuid> = (0..ITEMS).map(|n| ItemId::of(&sku(n)).uuid()).collect();
-    for (n, item) in items.iter().enumerate() {
-        connection.execute(
-            "INSERT INTO items (item_id, sku, name, version, created_at, updated_at) VALUES (?1, ?2, 'x', 1, 0, 0)",
-            rusqlite::params![item, n.to_string()],
-        )?;
-        connection.execute("INSERT INTO stock_levels VALUES (?1, 'main', 1000000, 0, 1, 0)", [item])?;
-    }
-    let commands: Vec<uuid::Uuid> = (0..100_000).map(|_| CommandId::fresh().uuid()).collect();
-    let started = Instant::now();
-    floors::raw_loop(&connection, &commands, &items, 1024)?;
-    Ok(per_second(commands.len() as u64, started.elapsed()))
 }
 
 /// From the 202's request being due to the first read that shows the write: 500 commands a second, open loop.
@@ -286,55 +237,8 @@ async fn wait_until_ready(address: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn writer(path: &std::path::Path) -> anyhow::Result<Writer> {
-    let mut connection = database::open(path)?;
-    let Attempt::Taken(lease) = Candidate::new(RUN).attempt(&mut connection)? else {
-        anyhow::bail!("a new database is held")
-    };
-    let log = logs::adopt(&mut connection, &LogId::cluster("bench"), None, Timestamp::wall_clock())?;
-    let surroundings = Surroundings {
-        topic: "inventory.commands".to_owned(),
-        retention: Duration::from_hours(1),
-        published: Arc::new(AtomicU64::new(0)),
-    };
-    Ok(Writer::start(connection, lease, log, surroundings)?)
-}
-
-fn creation(n: u64) -> Record {
-    let sku = sku(n);
-    let (item, name) = (ItemId::of(&sku), Name::parse("Thing").expect("a name"));
-    let quantity = Quantity::parse(900_000_000).expect("a quantity");
-    record(n, item, Command::CreateItem { sku, name, description: None, quantity })
-}
-
-fn reservation(n: u64) -> Record {
-    let item = ItemId::of(&sku(n % ITEMS));
-    let quantity = PositiveQuantity::parse(1).expect("a quantity");
-    record(n, item, Command::ReserveStock { store_id: StoreId::main(), quantity })
-}
-
-fn record(n: u64, item: ItemId, command: Command) -> Record {
-    let print = fingerprint(item, &command, None);
-    let request = RequestEnvelope::new(item, CommandId::fresh(), command, print, Timestamp::wall_clock());
-    let header = |name: &str, value: String| (name.to_owned(), Some(Bytes::from(value)));
-    Record {
-        partition: 0,
-        offset: i64::try_from(n).expect("fits"),
-        timestamp: None,
-        key: Some(item.to_string().into()),
-        value: Some(serde_json::to_vec(&request).expect("JSON").into()),
-        headers: vec![
-            header("event-type", request.event_type.to_owned()),
-            header("event-id", request.event_id.to_string()),
-            header("timestamp", request.occurred_at.to_string()),
-            header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
-            header("content-type", "application/json".to_owned()),
-        ],
-    }
-}
-
 /// Medians, the spread of ours, and the median of the ratios.
-fn print(row: &str, floor: &str, pairs: &[(f64, f64)]) {
+pub(crate) fn print(row: &str, floor: &str, pairs: &[(f64, f64)]) {
     let sorted = |mut values: Vec<f64>| {
         values.sort_by(f64::total_cmp);
         values
