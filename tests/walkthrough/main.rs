@@ -11,6 +11,7 @@
 //! - Lines are compared one by one, without white space at their ends and without empty lines at the end of a block.
 //!
 //! The page has the default ports. The test takes free ones, and exchanges them in the commands and back in the output.
+//! Where the page lets cargo run an import, the test runs the program that it was built with.
 //! It is walked twice: as it says, with the embedded broker and without Redis; and with `KAFKA_BROKERS` and
 //! `REDIS_HOST` naming real ones. What is different then is `X-Cache` alone.
 

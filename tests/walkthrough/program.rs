@@ -11,6 +11,9 @@ use testkit::poll::eventually_blocking;
 /// Its standard error, in its folder.
 pub(crate) const LOG: &str = "inventory.log";
 const SOON: Duration = Duration::from_mins(1);
+const PROGRAM: &str = env!("CARGO_BIN_EXE_inventory");
+/// An import, as the page has it.
+const IMPORT: &str = "cargo run --release -- import";
 /// Of the three services, as the page has them.
 const DEFAULT: [&str; 3] = ["127.0.0.1:8080", "127.0.0.1:8081", "127.0.0.1:8082"];
 /// It prints what is where, one address a line.
@@ -36,7 +39,9 @@ impl Addresses {
 
     /// Ports that the system gives out have five digits, so none is the beginning of another.
     pub(crate) fn commands_from_page(&self, commands: &str) -> String {
-        DEFAULT.iter().zip(&self.0).fold(commands.to_owned(), |text, (page, real)| text.replace(page, real))
+        let import = format!("'{PROGRAM}' import --url http://{} --query-url http://{}", DEFAULT[0], DEFAULT[1]);
+        let commands = commands.replace(IMPORT, &import);
+        DEFAULT.iter().zip(&self.0).fold(commands, |text, (page, real)| text.replace(page, real))
     }
 
     pub(crate) fn lines_for_page(&self, lines: &[String]) -> Vec<String> {
@@ -55,7 +60,7 @@ impl Program {
     /// Starts it in `folder`, with its default settings but for the ports and `environment`, and waits until it is ready.
     pub(crate) fn start(folder: &Path, environment: &[(&str, String)]) -> Self {
         let log = std::fs::File::options().create(true).append(true).open(folder.join(LOG)).expect("a log file");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_inventory"))
+        let mut child = Command::new(PROGRAM)
             .current_dir(folder)
             .env_clear()
             .envs([("COMMAND_PORT", "0"), ("QUERY_PORT", "0"), ("LISTENER_PORT", "0")])
