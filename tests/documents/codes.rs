@@ -1,19 +1,16 @@
 //! docs/ERRORS.md: every code, and no other.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use listener_service::dead_letter::Reason;
 use shared::message::DecodeError;
 use shared::outcome::RejectionCode;
 use shared::problem::ProblemCode;
 
-use crate::assert_same;
 use crate::markdown::{first_column, rows, section};
+use crate::{assert_same, each_source};
 
 const PAGE: &str = include_str!("../../docs/ERRORS.md");
-/// Where fields are found at fault.
-const SOURCES: [&str; 4] = ["shared/src", "command-service/src", "query-service/src", "listener-service/src"];
 
 fn owned(codes: impl IntoIterator<Item = &'static str>) -> Vec<String> {
     codes.into_iter().map(str::to_owned).collect()
@@ -44,31 +41,16 @@ fn every_reason_of_a_dead_letter_is_there() {
 #[test]
 fn every_code_of_a_field_is_there() {
     let mut found = BTreeSet::new();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for folder in SOURCES {
-        search(&root.join(folder), &mut found);
-    }
+    each_source(|source| found.extend(field_codes(source)));
     assert!(found.len() > 5, "the search finds codes: {found:?}");
     let code: Vec<String> = found.into_iter().collect();
     assert_same("docs/ERRORS.md, Fields", &first_column(section(PAGE, "## Fields")), &code);
 }
 
-fn search(folder: &Path, found: &mut BTreeSet<String>) {
-    for entry in std::fs::read_dir(folder).expect("a folder of sources") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            search(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
-            let text = std::fs::read_to_string(&path).expect("a source");
-            let source = text.split("#[cfg(test)]").next().unwrap_or_default();
-            found.extend(field_codes(source));
-        }
-    }
-}
-
 /// `Fault("CODE"`, `code: "CODE"`, and in the files of values all codes that their own errors have.
 fn field_codes(source: &str) -> Vec<String> {
-    let is_value = source.contains("pub enum TextError") || source.contains("pub enum QuantityError");
+    let values = ["TextError", "QuantityError", "PriceError", "LinesError"];
+    let is_value = values.iter().any(|error| source.contains(&format!("pub enum {error}")));
     let quoted: Vec<&str> = source.split('"').collect();
     let pairs = quoted.windows(2).filter(|pair| {
         let before = pair[0].trim_end();

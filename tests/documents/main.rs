@@ -3,12 +3,15 @@
 mod codes;
 mod events;
 mod markdown;
+mod metrics;
 mod openapi;
+mod order;
 mod schema;
 mod settings;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::path::Path;
 
 /// Both must be the same set; else what is missing on the page and what is too much there.
 fn compare<T: Ord + Debug>(page: &[T], code: &[T]) -> Result<(), String> {
@@ -28,6 +31,26 @@ fn compare<T: Ord + Debug>(page: &[T], code: &[T]) -> Result<(), String> {
 #[track_caller]
 fn assert_same<T: Ord + Debug>(place: &str, page: &[T], code: &[T]) {
     compare(page, code).unwrap_or_else(|difference| panic!("{place}: {difference}"));
+}
+
+/// What the services and their shared crates are made of, without their tests.
+fn each_source(mut see: impl FnMut(&str)) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["shared/src", "kafka/src", "command-service/src", "query-service/src", "listener-service/src"] {
+        each_source_below(&root.join(folder), &mut see);
+    }
+}
+
+fn each_source_below(folder: &Path, see: &mut impl FnMut(&str)) {
+    for entry in std::fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            each_source_below(&path, see);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            let text = std::fs::read_to_string(&path).expect("a source");
+            see(text.split("#[cfg(test)]").next().unwrap_or_default());
+        }
+    }
 }
 
 #[test]

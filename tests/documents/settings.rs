@@ -9,9 +9,13 @@ use crate::markdown::{rows, section};
 const PAGE: &str = include_str!("../../docs/OPERATIONS.md");
 const EXAMPLE: &str = include_str!("../../.env.example");
 
-/// Those of the all-in-one program.
+/// Those of the all-in-one program, and what only the listener by itself has.
 fn settings() -> Vec<[String; 3]> {
-    settings_of(&Program::command())
+    let mut all = settings_of(&Program::command());
+    let of_listener = settings_of(&listener_service::config::Program::command());
+    let only_there = of_listener.into_iter().filter(|setting| !all.contains(setting)).collect::<Vec<_>>();
+    all.extend(only_there);
+    all
 }
 
 /// Flag, variable and default of each; `–` for what it does not have.
@@ -20,10 +24,11 @@ fn settings_of(command: &clap::Command) -> Vec<[String; 3]> {
     let arguments =
         command.get_arguments().filter(|argument| !["help", "version"].contains(&argument.get_id().as_str()));
     arguments
+        .filter(|argument| !argument.is_positional())
         .map(|argument| {
             let flag = format!("--{}", argument.get_long().expect("every setting has a flag"));
             let variable = argument.get_env().map_or_else(none, |name| name.to_string_lossy().into_owned());
-            let default = argument.get_default_values().first();
+            let default = argument.get_default_values().first().filter(|_| argument.get_action().takes_values());
             [flag, variable, default.map_or_else(none, |value| value.to_string_lossy().into_owned())]
         })
         .collect()
@@ -36,6 +41,34 @@ fn every_setting_is_there_with_its_default() {
         .map(|cells| [cells[0].clone(), cells[1].clone(), cells[2].clone()])
         .collect();
     assert_same("docs/OPERATIONS.md, Settings", &page, &settings());
+}
+
+#[test]
+fn every_option_of_the_import_is_there_with_its_default() {
+    let program = Program::command();
+    let import = program.find_subcommand("import").expect("a subcommand");
+    let page: Vec<[String; 2]> = rows(section(PAGE, "## Import"))
+        .into_iter()
+        .filter(|cells| cells[0].starts_with("--"))
+        .map(|cells| [cells[0].clone(), cells[1].clone()])
+        .collect();
+    let code: Vec<[String; 2]> = settings_of(import)
+        .into_iter()
+        .map(|[flag, variable, default]| {
+            assert_eq!(variable, "–", "{flag} has no column for a variable");
+            [flag, default]
+        })
+        .collect();
+    assert_same("docs/OPERATIONS.md, Import", &page, &code);
+}
+
+#[test]
+fn the_listener_alone_goes_down() {
+    let only_there: Vec<_> = settings_of(&listener_service::config::Program::command())
+        .into_iter()
+        .filter(|setting| !settings_of(&Program::command()).contains(setting))
+        .collect();
+    assert_eq!(only_there, [["--go-down-to", "–", "–"].map(str::to_owned)]);
 }
 
 #[test]
@@ -75,4 +108,5 @@ fn the_example_has_every_variable_and_its_default() {
 fn the_pages_that_messages_name_are_there() {
     section(PAGE, "## Another log");
     section(PAGE, "## Position outside the log");
+    section(PAGE, "## Schema versions");
 }
