@@ -32,7 +32,7 @@ use value::ValueChanges;
 
 /// How often a batch whose reading was stale is read and decided again. With one writer once is enough.
 const STALE_ATTEMPTS: u32 = 5;
-/// Reservations with so many lines expire in one transaction, some 20 ms: commands wait for no longer.
+/// Reservations with so many lines expire in one transaction, some 40 ms: commands wait for no longer.
 const EXPIRE_AT_ONCE: usize = 500;
 /// How long one that cannot expire waits until it is tried again; the others need not wait for it.
 const ASIDE_FOR_MILLIS: i64 = 10_000;
