@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::client::{Shop, new_id, tally};
 use crate::deployment::Deployment;
 use crate::journal::{Stock, Story};
-use crate::process::{SOON, report};
+use testkit::process::{SOON, report};
 
 const BUYERS: u32 = 100;
 const STORES: [(&str, u32); 2] = [("berlin", 6), ("hamburg", 4)];

@@ -15,7 +15,7 @@ use testkit::checker::{History, Sent};
 use testkit::contract::{Answer, Client};
 
 use crate::deployment::Deployment;
-use crate::process::SOON;
+use testkit::process::SOON;
 
 pub(crate) use batch::Row;
 pub(crate) use holds::new_id;

@@ -10,9 +10,9 @@ use testkit::read_model::assert_model_equals_database;
 use testkit::redis_server::RedisServer;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::binaries::binary;
-use crate::process::{Process, SOON, ready};
 use crate::program::{Program, folder};
+use testkit::binaries::binary;
+use testkit::process::{Process, SOON, ready};
 
 const COMMAND_SERVICES: usize = 2;
 const QUERY_SERVICES: usize = 2;

@@ -11,12 +11,12 @@ use testkit::checker;
 use testkit::poll::eventually;
 use tokio::task::JoinSet;
 
-use crate::binaries::are_optimised;
 use crate::client::{Row, Shop, new_id, tally};
 use crate::deployment::{Deployment, Parts};
 use crate::journal::{Story, count};
-use crate::process::{SOON, report};
 use crate::program::Program;
+use testkit::binaries::are_optimised;
+use testkit::process::{SOON, report};
 
 /// As many items as share what is held.
 const ITEMS: usize = 20;

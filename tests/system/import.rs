@@ -19,9 +19,9 @@ use testkit::kafka::free_port;
 use testkit::poll::eventually;
 
 use crate::journal::{count, last_sequence};
-use crate::process::{SOON, report};
 use crate::program::{Program, folder, inventory, run_to_end, run_within};
 use crate::proxy;
+use testkit::process::{SOON, report};
 
 const ROWS: usize = 10_000;
 

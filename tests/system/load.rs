@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::client::{Accepted, Shop, tally};
 use crate::deployment::Deployment;
-use crate::process::SOON;
+use testkit::process::SOON;
 
 const CLIENTS: u32 = 64;
 const COMMANDS: u32 = 10_000;

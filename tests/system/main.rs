@@ -1,7 +1,6 @@
 //! The whole system as its users have it: the released programs, real HTTP, the database file afterwards.
 
 mod batches;
-mod binaries;
 mod buyers;
 mod client;
 mod deployment;
@@ -10,7 +9,6 @@ mod import;
 mod journal;
 mod kill;
 mod load;
-mod process;
 mod program;
 mod proxy;
 mod real;

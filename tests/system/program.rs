@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use testkit::poll::eventually_blocking;
 
-use crate::process::{Process, SOON, clean, ready};
+use testkit::process::{Process, SOON, clean, ready};
 
 const INVENTORY: &str = env!("CARGO_BIN_EXE_inventory");
 

@@ -9,8 +9,8 @@ use testkit::poll::eventually;
 
 use crate::client::Shop;
 use crate::deployment::Deployment;
-use crate::process::SOON;
 use crate::program::{Program, folder, inventory, run_to_end};
+use testkit::process::SOON;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_start_goes_on_with_the_same_data_although_the_log_is_new() {

@@ -3,12 +3,15 @@
 //! [`contract`] speaks HTTP and holds every answer to the service's own OpenAPI document; [`checker`] holds a database
 //! to the invariants of the system; [`poll`] waits for something, bounded; [`kafka`] and [`redis_server`] are a real
 //! broker and a real Redis, and [`read_model`] holds what is in the latter to the database. Each checker is shown to
-//! catch what it is for. [`model`] is a naive inventory, and random commands, to hold the writer against.
+//! catch what it is for. [`process`] is one process of ours, of the programs that [`binaries`] builds. [`model`] is a
+//! naive inventory, and random commands, to hold the writer against.
 
+pub mod binaries;
 pub mod checker;
 pub mod contract;
 pub mod kafka;
 pub mod model;
 pub mod poll;
+pub mod process;
 pub mod read_model;
 pub mod redis_server;

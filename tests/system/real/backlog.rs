@@ -14,8 +14,8 @@ use shared::text::{Name, Sku, StoreId};
 use testkit::checker::{self, History, Sent};
 
 use crate::deployment::{Real, quiet, stats};
-use crate::process::report;
 use crate::program::folder;
+use testkit::process::report;
 
 const ITEMS: usize = 100;
 const COMMANDS: usize = 100_000;

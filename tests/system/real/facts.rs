@@ -12,7 +12,7 @@ use testkit::kafka::may_leave_out;
 use super::load::Load;
 use crate::client::Shop;
 use crate::deployment::Deployment;
-use crate::process::report;
+use testkit::process::report;
 
 const KILLS: u32 = 4;
 

@@ -8,8 +8,8 @@ use testkit::poll::eventually;
 use super::load::Load;
 use crate::client::Shop;
 use crate::deployment::{Deployment, Real, stats};
-use crate::process::{SOON, report};
 use crate::program::folder;
+use testkit::process::{SOON, report};
 
 const LEASE_SECONDS: u32 = 2;
 const AT_WORK_WITHIN: Duration = Duration::from_secs(3);

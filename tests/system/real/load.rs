@@ -7,7 +7,7 @@ use testkit::poll::eventually;
 use tokio::task::JoinSet;
 
 use crate::client::Shop;
-use crate::process::SOON;
+use testkit::process::SOON;
 
 const CLIENTS: u32 = 8;
 

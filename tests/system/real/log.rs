@@ -7,7 +7,7 @@ use testkit::poll::eventually;
 
 use crate::client::Shop;
 use crate::deployment::{Deployment, Service};
-use crate::process::SOON;
+use testkit::process::SOON;
 
 const COMMANDS: u32 = 20;
 const HALF: usize = 10;

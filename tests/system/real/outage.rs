@@ -9,7 +9,7 @@ use testkit::poll::eventually;
 use super::load::Load;
 use crate::client::Shop;
 use crate::deployment::Deployment;
-use crate::process::{SOON, report};
+use testkit::process::{SOON, report};
 
 const OUTAGE: Duration = Duration::from_secs(20);
 

@@ -6,13 +6,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use testkit::poll::{eventually, eventually_blocking};
+use crate::poll::{eventually, eventually_blocking};
 
 /// For what takes a second or two on an idle machine.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(30);
 
 /// It is killed when the test ends, however that ends.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
     name: String,
     log: PathBuf,
@@ -21,12 +21,12 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts it in `folder`, on free ports, with nothing from our own environment that it would read.
-    pub(crate) fn start(program: &Path, name: &str, folder: &Path, environment: &[(&str, String)]) -> Self {
+    pub fn start(program: &Path, name: &str, folder: &Path, environment: &[(&str, String)]) -> Self {
         Self::start_with(program, &[], name, folder, environment)
     }
 
     /// With arguments besides.
-    pub(crate) fn start_with(
+    pub fn start_with(
         program: &Path,
         arguments: &[&str],
         name: &str,
@@ -47,7 +47,7 @@ impl Process {
     }
 
     /// What its next line says of `name`.
-    pub(crate) fn line(&self, name: &str) -> String {
+    pub fn line(&self, name: &str) -> String {
         let line = self.lines.recv_timeout(SOON);
         let line = line.unwrap_or_else(|_| panic!("{}: no line {name}; its log: {}", self.name, self.log()));
         let (found, address) = line.split_once(' ').expect("a name and an address");
@@ -56,49 +56,49 @@ impl Process {
     }
 
     /// The base URL of a service, told with that of its Swagger.
-    pub(crate) fn service(&self, name: &str) -> String {
+    pub fn service(&self, name: &str) -> String {
         let base = self.line(name);
         assert_eq!(self.line("swagger"), format!("{base}/swagger/index.html"));
         base
     }
 
     /// What it has logged until now.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// For `ps` and `/proc`.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// The most memory that it ever had, in KiB.
-    pub(crate) fn peak_memory_kib(&self) -> u64 {
+    pub fn peak_memory_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// `-INT`, `-STOP`, …
-    pub(crate) fn signal(&self, signal: &str) {
+    pub fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.pid().to_string()]).status().expect("kill");
         assert!(status.success(), "kill {signal} {}", self.name);
     }
 
     /// kill -9, at once.
-    pub(crate) fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("waited");
     }
 
     /// Ctrl-C; whether it ended well.
-    pub(crate) fn interrupt(mut self) -> bool {
+    pub fn interrupt(mut self) -> bool {
         self.signal("-INT");
         self.ended() == Some(0)
     }
 
     /// Waits until it has ended, and gives its exit code.
-    pub(crate) fn ended(&mut self) -> Option<i32> {
+    pub fn ended(&mut self) -> Option<i32> {
         eventually_blocking(4 * SOON, || {
             self.child.try_wait().expect("ours").ok_or_else(|| format!("{} still runs: {}", self.name, self.log()))
         })
@@ -106,7 +106,7 @@ impl Process {
     }
 
     /// Whether it has not ended.
-    pub(crate) fn runs(&mut self) -> bool {
+    pub fn runs(&mut self) -> bool {
         self.child.try_wait().expect("ours").is_none()
     }
 }
@@ -119,7 +119,7 @@ impl Drop for Process {
 }
 
 /// A program of ours with free ports and a quiet log.
-pub(crate) fn clean(program: &Path, folder: &Path) -> Command {
+pub fn clean(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .current_dir(folder)
@@ -134,12 +134,12 @@ pub(crate) fn clean(program: &Path, folder: &Path) -> Command {
 }
 
 /// What was measured, on standard error itself: what goes through `println!` is shown only when a test fails.
-pub(crate) fn report(line: &str) {
+pub fn report(line: &str) {
     let _ = writeln!(std::io::stderr(), "measured: {line}");
 }
 
 /// Waits until a service says that it is ready.
-pub(crate) async fn ready(base: &str) {
+pub async fn ready(base: &str) {
     let url = format!("{base}/health/ready");
     eventually(SOON, async || {
         let answer = reqwest::get(&url).await.map_err(|error| error.to_string())?;
