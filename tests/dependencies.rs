@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Which crates each crate depends on directly, in normal dependencies.
 type Graph = BTreeMap<String, BTreeSet<String>>;
@@ -32,7 +32,7 @@ const ABSENT: [(&str, &[&str]); 5] = [
 ];
 
 /// What only these crates of the workspace may depend on directly.
-const ONLY: [(&str, &[&str]); 7] = [
+const ONLY: [(&str, &[&str]); 8] = [
     ("rdkafka", &["kafka"]),
     ("moka", &["query-service"]),
     ("rusqlite", &["listener-service", "query-service", "testkit"]),
@@ -41,7 +41,11 @@ const ONLY: [(&str, &[&str]); 7] = [
     // Who makes tables writes them.
     ("rusqlite_migration", &["listener-service"]),
     ("backoff", &["listener-service"]),
+    ("fail", &["listener-service"]),
 ];
+
+/// A feature with which nothing is ever shipped: the crates that have it do without it unless a build asks for it.
+const FAILPOINTS: (&str, [&str; 2]) = ("failpoints", ["fail", "listener-service"]);
 
 /// Every rule that the graph breaks, in words.
 fn violations(graph: &Graph) -> Vec<String> {
@@ -75,16 +79,20 @@ fn tree<'a>(graph: &'a Graph, name: &'a str) -> BTreeSet<&'a str> {
     seen
 }
 
-/// The graph as cargo resolves it for this machine, without looking at the network for other platforms' crates.
-fn resolved() -> Graph {
+/// What cargo resolves for this machine, without looking at the network for other platforms' crates.
+fn metadata() -> Metadata {
     let host = Command::new(env!("CARGO")).arg("-vV").output().expect("cargo runs").stdout;
     let host = String::from_utf8(host).expect("text");
     let host = host.lines().find_map(|line| line.strip_prefix("host: ")).expect("cargo names its host");
-    let metadata = MetadataCommand::new()
+    MetadataCommand::new()
         .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
         .other_options(["--locked", "--filter-platform", host].map(str::to_owned))
         .exec()
-        .expect("cargo metadata");
+        .expect("cargo metadata")
+}
+
+/// The graph that it makes.
+fn resolved(metadata: &Metadata) -> Graph {
     let name = |id| metadata[id].name.to_string();
     let nodes = &metadata.resolve.as_ref().expect("resolved").nodes;
     let mut graph = Graph::new();
@@ -119,8 +127,25 @@ fn with(edges: &[(&str, &str)]) -> Graph {
 
 #[test]
 fn dependencies_point_one_way() {
-    let found = violations(&resolved());
+    let found = violations(&resolved(&metadata()));
     assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Of those that have the feature: which are built with it when nobody asks for it.
+fn built_to_fail(metadata: &Metadata) -> Vec<(&str, bool)> {
+    let (feature, _) = FAILPOINTS;
+    let nodes = &metadata.resolve.as_ref().expect("resolved").nodes;
+    let having = nodes.iter().filter(|node| metadata[&node.id].features.contains_key(feature));
+    let mut found: Vec<_> = having
+        .map(|node| (metadata[&node.id].name.as_str(), node.features.iter().any(|on| on.as_str() == feature)))
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+#[test]
+fn nothing_is_built_to_fail_unless_that_is_asked_for() {
+    assert_eq!(built_to_fail(&metadata()), FAILPOINTS.1.map(|name| (name, false)));
 }
 
 #[test]
@@ -139,6 +164,7 @@ fn the_rules_find_a_planted_fault() {
     red(&[("command-service", "x"), ("x", "rusqlite")], "command-service holds rusqlite in its tree");
     red(&[("inventory", "moka")], "inventory depends on moka");
     red(&[("query-service", "rusqlite_migration")], "query-service depends on rusqlite_migration");
+    red(&[("command-service", "fail")], "command-service depends on fail");
     red(&[("command-service", "rdkafka")], "command-service depends on rdkafka");
     red(&[("shared", "testkit")], "shared depends on testkit");
     let mut renamed = with(&[]);

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use fail::fail_point;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use shared::clock::Timestamp;
 
@@ -105,6 +106,7 @@ impl Candidate {
                 Timestamp::wall_clock().millis()
             ],
         )?;
+        fail_point!("lease-taking");
         transaction.commit()?;
         Ok(Attempt::Taken(Lease { epoch }))
     }

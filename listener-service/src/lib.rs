@@ -8,6 +8,8 @@ mod consumer;
 pub mod database;
 pub mod dead_letter;
 pub mod domain;
+#[cfg(feature = "failpoints")]
+pub mod failpoints;
 pub mod going_down;
 mod http;
 mod intake;

@@ -1,5 +1,6 @@
 //! Which log is consumed, and how far: the position lives beside the state that it stands for.
 
+use fail::fail_point;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use shared::clock::Timestamp;
 use shared::token::LogId;
@@ -128,6 +129,7 @@ pub fn advance(connection: &Connection, log: &CurrentLog, next_offset: i64) -> r
             "UPDATE logs SET next_offset = ?1 WHERE log = ?2 AND next_offset IS ?3 AND superseded_at IS NULL",
         )?
         .execute(params![next_offset, log.number, log.next_offset])?;
+    fail_point!("writer-positioned");
     Ok(rows == 1)
 }
 

@@ -12,6 +12,10 @@ use shared::{settings, telemetry};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    if let Err(error) = listener_service::failpoints::arm() {
+        return lifecycle::exit_code(Err(error.into()));
+    }
     let program: Program = settings::read();
     lifecycle::exit_code(lifecycle::block_on(run(program)))
 }

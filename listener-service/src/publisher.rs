@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use fail::fail_point;
 use kafka::{Delivery, DeliveryFailure, Header, NotEnqueued, Outgoing, Producer, Topics};
 use rusqlite::{Connection, params};
 use serde::Deserialize;
@@ -166,7 +167,12 @@ impl Publisher {
         }
         for (row, delivery) in enqueued {
             match self.report(delivery) {
-                Ok(()) => self.done(row.sequence),
+                Ok(()) => {
+                    if row.is_dead_letter() {
+                        fail_point!("publisher-dead-letter");
+                    }
+                    self.done(row.sequence);
+                }
                 Err(DeliveryFailure::Refused(reason)) if row.is_dead_letter() => {
                     self.give_up(row, reason);
                 }

@@ -8,6 +8,7 @@ use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use fail::fail_point;
 use kafka::Record;
 use shared::http::health::Condition;
 use shared::lifecycle::Shutdown;
@@ -112,6 +113,7 @@ impl Work {
         match ended {
             Ended::Stopped => {
                 self.wait_for_followers()?;
+                fail_point!("shutdown");
                 self.writer.stop();
                 Ok(())
             }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use fail::fail_point;
 use kafka::Record;
 use rusqlite::Connection;
 use shared::clock::Timestamp;
@@ -170,7 +171,10 @@ impl Writer {
     /// Decides and stores a batch, all of it or nothing. Messages below the position were applied before and are
     /// passed over.
     pub fn apply(&mut self, records: &[Record]) -> Result<Committed, ApplyError> {
-        self.settle(records, None)
+        fail_point!("writer-begin");
+        let committed = self.settle(records, None)?;
+        fail_point!("writer-committed");
+        Ok(committed)
     }
 
     /// Keeps one message as a dead letter and goes on behind it.
@@ -387,10 +391,12 @@ impl Batch<'_> {
     /// A panic is a fault of the command, or the reservation, at which it happened.
     fn run(&mut self, job: Job<'_>) -> Result<(), Failure> {
         match job {
-            Job::Messages(records, verdict) => records
-                .iter()
-                .enumerate()
-                .try_for_each(|(index, record)| self.guarded(index, |batch| batch.process(record, verdict))),
+            Job::Messages(records, verdict) => records.iter().enumerate().try_for_each(|(index, record)| {
+                if index > 0 {
+                    fail_point!("writer-between");
+                }
+                self.guarded(index, |batch| batch.process(record, verdict))
+            }),
             Job::Expiries(due) => due
                 .iter()
                 .enumerate()

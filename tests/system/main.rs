@@ -12,4 +12,5 @@ mod load;
 mod program;
 mod proxy;
 mod real;
+mod shipped;
 mod starting;

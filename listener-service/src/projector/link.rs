@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fail::fail_point;
 use redis::{
     Client, Connection, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError, Script,
 };
@@ -140,6 +141,7 @@ impl Link {
         for (_, document, seconds) in &batch.outcomes {
             call.arg(document).arg(*seconds);
         }
+        fail_point!("projector-call");
         said(call.invoke(&mut self.connection))
     }
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use fail::fail_point;
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
@@ -66,6 +67,7 @@ fn note_pages(_: &Wal, pages: std::ffi::c_int) -> rusqlite::Result<()> {
 
 fn checkpoint(connection: &Connection, mode: &str) -> Option<Duration> {
     let started = Instant::now();
+    fail_point!("checkpoint");
     let done = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
     });

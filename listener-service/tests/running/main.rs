@@ -2,7 +2,10 @@
 //! and starved.
 
 mod app;
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod migrating;
 mod processes;
 mod read_model;
+mod shipped;
 mod spawned;

@@ -14,10 +14,10 @@ const LEASE_SECONDS: u32 = 2;
 const LONG_LEASE_SECONDS: u32 = 3600;
 
 /// A process of ours; it ends with the test, whatever becomes of that.
-struct Process(Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Process {
-    fn start(broker: &Broker, path: &Path, lease_seconds: u32) -> Self {
+    pub(crate) fn start(broker: &Broker, path: &Path, lease_seconds: u32) -> Self {
         Self::spawn(broker, path, lease_seconds, &mut Command::new(env!("CARGO_BIN_EXE_listener-service")))
     }
 
@@ -27,7 +27,7 @@ impl Process {
         Self::spawn(broker, path, LEASE_SECONDS, Command::new("sh").args(["-c", &script]))
     }
 
-    fn spawn(broker: &Broker, path: &Path, lease_seconds: u32, command: &mut Command) -> Self {
+    pub(crate) fn spawn(broker: &Broker, path: &Path, lease_seconds: u32, command: &mut Command) -> Self {
         let child = command
             .env("KAFKA_BROKERS", broker.embedded.connection().brokers())
             .env("SQLITE_PATH", path)
@@ -41,12 +41,12 @@ impl Process {
         Self(child)
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.0.id().to_string()]).status().expect("kill");
         assert!(status.success(), "kill {signal}");
     }
 
-    fn pid(&self) -> i64 {
+    pub(crate) fn pid(&self) -> i64 {
         i64::from(self.0.id())
     }
 
@@ -69,7 +69,7 @@ fn database() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-async fn held_by(path: &Path, process: &Process) {
+pub(crate) async fn held_by(path: &Path, process: &Process) {
     eventually(SOON, async || look::<i64>(path, "SELECT pid FROM lease") == Some(process.pid())).await;
 }
 
