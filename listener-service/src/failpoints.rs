@@ -1,6 +1,7 @@
 //! Named points at which a test breaks this process, and faults that it plants (docs/adr/0014). Only in a build with the
 //! feature `failpoints`, which is never shipped.
 //!
+//! `PLANT=<name>` has this process do wrong, so that a checker can be seen to find it.
 //! `FAILPOINT=<name>:<n>:<action>` acts the n-th time that the point is reached: `kill` or `stop`, of this very process.
 
 use std::hash::{BuildHasher, RandomState};
@@ -11,6 +12,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use shared::settings::SettingsError;
 
 const POINT: &str = "FAILPOINT";
+const PLANT: &str = "PLANT";
 
 /// Every point, as it is named where it stands.
 pub const POINTS: [&str; 9] = [
@@ -24,6 +26,14 @@ pub const POINTS: [&str; 9] = [
     "lease-taking",
     "shutdown",
 ];
+
+/// Every fault that can be planted; where it stands it is named with `plant-` in front.
+pub const FAULTS: [&str; 6] =
+    ["drop-event", "drop-command", "apply-twice", "skip-position", "older-document", "dead-letter-twice"];
+
+/// One in so many goes wrong: seldom enough to look like a bug, often enough to be among a hundred.
+const EVERY: i128 = 10;
+const TURN: i128 = 7;
 
 /// These stand before a call that takes its time: what is to hit the middle of it comes from beside.
 const BEFORE_A_CALL: [&str; 2] = ["projector-call", "checkpoint"];
@@ -54,7 +64,24 @@ pub fn arm() -> Result<(), SettingsError> {
     if let Some(text) = variable(POINT) {
         parse(&text)?.arm();
     }
+    if let Some(text) = variable(PLANT) {
+        plant(&text)?;
+    }
     Ok(())
+}
+
+/// Whether this one, of those that are numbered so, is to go wrong.
+pub(crate) fn is_turn(number: impl Into<i128>) -> bool {
+    number.into() % EVERY == TURN
+}
+
+fn plant(name: &str) -> Result<(), SettingsError> {
+    let fault = FAULTS
+        .into_iter()
+        .find(|fault| *fault == name)
+        .ok_or_else(|| SettingsError::new(PLANT, format!("there is no fault {name:?}, but {}", FAULTS.join(", "))))?;
+    eprintln!("planted: {fault}");
+    fail::cfg(format!("plant-{fault}"), "return").map_err(|error| SettingsError::new(PLANT, error))
 }
 
 #[expect(clippy::disallowed_methods, reason = "no setting of the product: nothing that is shipped reads it")]

@@ -1,5 +1,8 @@
 //! Which log is consumed, and how far: the position lives beside the state that it stands for.
 
+#[cfg(feature = "failpoints")]
+mod planted;
+
 use fail::fail_point;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use shared::clock::Timestamp;
@@ -108,6 +111,7 @@ pub fn within(
     (low, high): (i64, i64),
     accepted: Option<&str>,
 ) -> Result<(), LogError> {
+    fail_point!("plant-skip-position", |_| planted::begin_at_the_end(log, high));
     let Err(outside) = log.hold_to(&log.id, (low, high)) else { return Ok(()) };
     if !accepts(accepted, &log.id) {
         return Err(outside);
@@ -124,6 +128,7 @@ fn accepts(accepted: Option<&str>, found: &LogId) -> bool {
 
 /// Moves the position, if it is still where this writer left it. `false` if it is not: another one writes.
 pub fn advance(connection: &Connection, log: &CurrentLog, next_offset: i64) -> rusqlite::Result<bool> {
+    fail_point!("plant-skip-position", |_| planted::advance(connection, log, next_offset));
     let rows = connection
         .prepare_cached(
             "UPDATE logs SET next_offset = ?1 WHERE log = ?2 AND next_offset IS ?3 AND superseded_at IS NULL",

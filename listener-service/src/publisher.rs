@@ -3,6 +3,9 @@
 //! It reads with a connection of its own and never holds up the writer. Its watermark rides on the writer's next
 //! batch, so after a crash some messages are published twice, each under the same event id, and none is left out.
 
+#[cfg(feature = "failpoints")]
+mod planted;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -153,7 +156,7 @@ impl Publisher {
         let mut enqueued = Vec::with_capacity(rows.len());
         let mut blocked = None;
         for row in &rows {
-            if self.ahead.contains(&row.sequence) {
+            if self.is_ahead(row) {
                 continue;
             }
             match self.enqueue(row)? {
@@ -186,6 +189,12 @@ impl Publisher {
                 Step::Blocked
             }
         })
+    }
+
+    /// Whether it is on its topic already.
+    fn is_ahead(&mut self, row: &Row) -> bool {
+        fail_point!("plant-drop-event", planted::is_to_drop(row), |_| self.pass_over(row));
+        self.ahead.contains(&row.sequence)
     }
 
     /// It stays in the database, with the reason, and does not stop the others.
@@ -245,19 +254,24 @@ impl Publisher {
     }
 
     fn enqueue(&mut self, row: &Row) -> rusqlite::Result<Result<Delivery, NotEnqueued>> {
+        fail_point!("plant-dead-letter-twice", row.is_dead_letter(), |_| self.enqueue_twice(row));
         let message = if row.is_dead_letter() { self.dead_letter(row.sequence)? } else { fact(row) };
+        Ok(self.send(row, &message))
+    }
+
+    fn send(&self, row: &Row, message: &Message) -> Result<Delivery, NotEnqueued> {
         let topics = &self.outlet.topics;
         let topic = match row.stream {
             0 => &topics.items,
             1 => &topics.stock,
             _ => &topics.dlq,
         };
-        Ok(self.outlet.producer.send(Outgoing {
+        self.outlet.producer.send(Outgoing {
             topic,
             key: message.key.as_deref(),
             value: message.value.as_deref(),
             headers: &message.headers,
-        }))
+        })
     }
 
     /// The bytes as they came, their headers kept; ours say why it is here.

@@ -1,5 +1,9 @@
 //! What is handed to the scripts.
 
+#[cfg(feature = "failpoints")]
+mod planted;
+
+use fail::fail_point;
 use redis::ScriptInvocation;
 use shared::clock::Timestamp;
 use shared::id::{CommandId, ItemId};
@@ -90,6 +94,7 @@ pub(super) struct Documents {
 
 impl Documents {
     pub(super) fn of(items: &[StoredItem], reservations: &[StoredReservation], stores: &[StoreAsOf]) -> Self {
+        fail_point!("plant-older-document", !items.is_empty(), |_| planted::documents(items, reservations, stores));
         Self {
             items: items.iter().map(Item::of).collect(),
             reservations: reservations.iter().map(Reservation::of).collect(),

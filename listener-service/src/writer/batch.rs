@@ -1,7 +1,11 @@
 //! One batch inside its transaction: each message in its order, to its one outcome.
 
+#[cfg(feature = "failpoints")]
+mod planted;
+
 use std::time::Duration;
 
+use fail::fail_point;
 use kafka::Record;
 use rusqlite::{Connection, params};
 use shared::clock::Timestamp;
@@ -108,6 +112,7 @@ pub(super) struct Batch<'a> {
 impl Batch<'_> {
     /// Takes one message to its outcome; with a `verdict` it is not tried but kept as a dead letter.
     pub(super) fn process(&mut self, record: &Record, verdict: Option<&Reason>) -> Result<(), ProcessError> {
+        fail_point!("plant-drop-command", planted::is_turn(record.offset), |_| Ok(()));
         let request = match decode(record) {
             Ok(request) => request,
             Err(error) => return self.bury(record, None, &Reason::Undecodable(error)),
@@ -173,6 +178,7 @@ impl Batch<'_> {
         origin: Origin<'_>,
         changes: &[Change],
     ) -> Result<(), ProcessError> {
+        fail_point!("plant-apply-twice", planted::is_turn(origin.offset), |_| self.twice(request, origin, changes));
         self.apply(&Cause::Command(request), origin, changes)?;
         self.counts.applied += 1;
         let version = changed_version(request, changes);

@@ -2,71 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use listener_service::failpoints::POINTS;
-use shared::message::RequestEnvelope;
-use testkit::checker::{self, History, Origin, Sent};
 use testkit::poll::{eventually, eventually_blocking};
-use testkit::read_model::assert_model_equals_database;
 use testkit::redis_server::RedisServer;
 
-use crate::app::database;
-use crate::processes::{Process, held_by};
-use crate::spawned::{Broker, SOON, add_one, create, look, outcomes};
+use crate::processes::Process;
+use crate::spawned::{SOON, add_one, create, outcomes};
+use crate::world::World;
 
+/// Messages that do not all come one by one.
+const MANY: i64 = 100;
 const SIGKILL: i32 = 9;
-const LEASE_SECONDS: u32 = 2;
 /// So many commands grow the write-ahead log beyond what is left there.
 const A_LOT: usize = 3000;
 
-/// A broker with commands on it, before anybody has read them.
-struct World {
-    _folder: tempfile::TempDir,
-    path: PathBuf,
-    broker: Broker,
-    redis: Option<RedisServer>,
-    history: History,
-    poison: Vec<i64>,
-}
-
 impl World {
-    async fn new() -> Self {
-        let (folder, path) = database();
-        let history = History { complete: true, ..History::default() };
-        let broker = Broker::start().await;
-        let mut world = Self { _folder: folder, path, broker, redis: None, history, poison: Vec::new() };
-        world.send(&create("A", 1)).await;
-        world.send(&add_one("A")).await;
-        world
-    }
-
-    async fn send(&mut self, request: &RequestEnvelope) {
-        self.broker.send(request).await;
-        self.history.commands.push(Sent {
-            command_id: Some(request.command_id),
-            of: request.aggregate_id.clone(),
-            expected_type: request.event_type.to_owned(),
-            accepted: true,
-            unknown: false,
-        });
-    }
-
-    async fn poison(&mut self) {
-        self.poison.push(self.broker.put(Some(b"k"), b"\xffgarbage", &[]).await);
-    }
-
-    fn start(&self, failpoint: Option<&str>) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_listener-service"));
-        command.envs(failpoint.map(|failpoint| ("FAILPOINT", failpoint)));
-        if let Some(redis) = &self.redis {
-            let address = redis.address();
-            command.env("REDIS_HOST", address.host).env("REDIS_PORT", address.port.to_string());
-        }
-        Process::spawn(&self.broker, &self.path, LEASE_SECONDS, &mut command)
-    }
-
     /// Starts one that kills itself when it first gets there.
     fn dies_at(&self, point: &str) {
         self.start_to_die_at(point).dies();
@@ -74,15 +28,7 @@ impl World {
 
     fn start_to_die_at(&self, point: &str) -> Process {
         assert!(POINTS.contains(&point), "{point}");
-        self.start(Some(&format!("{point}:1:kill")))
-    }
-
-    fn look<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
-        look(&self.path, sql).expect("readable")
-    }
-
-    fn outcomes(&self) -> i64 {
-        self.look("SELECT count(*) FROM outcomes")
+        self.start(Some(("FAILPOINT", &format!("{point}:1:kill"))))
     }
 
     /// What everybody can see of a batch that was not committed.
@@ -91,21 +37,11 @@ impl World {
         assert_eq!((self.outcomes(), position), (0, None));
     }
 
-    /// Another one goes on, and in the end all is as if nobody had died.
-    async fn is_followed(&mut self) {
-        let follower = self.start(None);
-        let expected = i64::try_from(self.history.commands.len()).expect("few");
-        held_by(&self.path, &follower).await;
-        outcomes(&self.path, expected).await;
-        let all_is_published = "SELECT published = (SELECT max(sequence) FROM journal) FROM progress";
-        eventually(SOON, async || look::<bool>(&self.path, all_is_published) == Some(true)).await;
-        let log: String = self.look("SELECT log_id FROM logs");
-        let origin = |&offset: &i64| Origin { log: log.clone(), partition: 0, offset };
-        self.history.poison = self.poison.iter().map(origin).collect();
-        checker::check(&self.path, &self.history).assert_clean();
-        if let Some(redis) = &self.redis {
-            assert_model_equals_database(&self.path, &redis.address(), SOON);
-        }
+    /// Every message before the position has ended, and none behind it.
+    fn assert_batches_are_whole(&self) {
+        let position: i64 = self.look("SELECT coalesce(next_offset, 0) FROM logs");
+        assert_eq!(self.outcomes(), position);
+        assert!(position < MANY, "all of {MANY} and more were committed");
     }
 }
 
@@ -128,17 +64,21 @@ async fn writer_begin_is_before_anything_of_a_batch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn writer_between_is_inside_a_transaction() {
     let mut world = World::new().await;
-    let process = world.start(Some("writer-between:1:stop"));
+    // The first may be taken alone; of so many, some come together.
+    for _ in 0..MANY {
+        world.send(&add_one("A")).await;
+    }
+    let process = world.start(Some(("FAILPOINT", "writer-between:1:stop")));
     let stat = format!("/proc/{}/stat", process.pid());
     eventually(SOON, async || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "))).await;
-    world.assert_nothing_is_committed();
+    world.assert_batches_are_whole();
     let probe = rusqlite::Connection::open(&world.path).expect("opened");
-    probe.busy_timeout(std::time::Duration::ZERO).expect("set");
+    probe.busy_timeout(Duration::ZERO).expect("set");
     assert!(probe.execute_batch("BEGIN IMMEDIATE").is_err(), "it holds the write lock");
     process.signal("-KILL");
     process.dies();
     world.dies_at("writer-between");
-    world.assert_nothing_is_committed();
+    world.assert_batches_are_whole();
     world.is_followed().await;
 }
 
@@ -219,10 +159,15 @@ async fn shutdown_is_when_all_is_published_and_the_lease_is_held() {
 }
 
 #[test]
-fn a_point_that_there_is_not_is_named_and_ends_the_start_with_64() {
-    let program = || Command::new(env!("CARGO_BIN_EXE_listener-service"));
-    let said = program().env("FAILPOINT", "nowhere:1:kill").stdin(Stdio::null()).output().expect("run");
-    let text = String::from_utf8_lossy(&said.stderr);
-    assert_eq!(said.status.code(), Some(64), "{text}");
-    assert!(text.contains("FAILPOINT: there is no point \"nowhere\""), "{text}");
+fn what_there_is_not_is_named_and_ends_the_start_with_64() {
+    for (variable, text, named) in [
+        ("FAILPOINT", "nowhere:1:kill", "FAILPOINT: there is no point \"nowhere\""),
+        ("PLANT", "nothing", "PLANT: there is no fault \"nothing\""),
+    ] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_listener-service"));
+        let said = program.env(variable, text).stdin(Stdio::null()).output().expect("run");
+        let text = String::from_utf8_lossy(&said.stderr);
+        assert_eq!(said.status.code(), Some(64), "{text}");
+        assert!(text.contains(named), "{text}");
+    }
 }

@@ -5,7 +5,11 @@ mod app;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod migrating;
+#[cfg(feature = "failpoints")]
+mod planted;
 mod processes;
 mod read_model;
 mod shipped;
 mod spawned;
+#[cfg(feature = "failpoints")]
+mod world;

@@ -1,7 +1,7 @@
 //! What a build of the program contains: without the feature `failpoints`, nothing that a test could break it by.
 
 /// What only the feature brings. Two points are named by a word that the product has too.
-const TELLTALES: [&str; 8] = [
+const TELLTALES: [&str; 10] = [
     "writer-begin",
     "writer-between",
     "writer-positioned",
@@ -10,6 +10,8 @@ const TELLTALES: [&str; 8] = [
     "publisher-dead-letter",
     "lease-taking",
     "FAILPOINT",
+    "plant-drop-event",
+    "PLANT",
 ];
 
 #[test]
