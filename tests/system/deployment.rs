@@ -192,11 +192,19 @@ impl Real {
         ("SQLITE_PATH", self.database.to_str().expect("a temporary path is text").to_owned())
     }
 
+    pub(crate) fn redis_port(&self) -> u16 {
+        self.redis.port()
+    }
+
     fn start(&mut self, program: &str, name: &str, arguments: &[&str], more: &[(&'static str, String)]) -> Service {
+        self.run(&binary(program), name, arguments, more)
+    }
+
+    fn run(&mut self, program: &Path, name: &str, arguments: &[&str], more: &[(&'static str, String)]) -> Service {
         self.started += 1;
         let environment = [self.environment(), more.to_vec()].concat();
-        let named = format!("{program}-{}", self.started);
-        let process = Process::start_with(&binary(program), arguments, &named, &self.folder, &environment);
+        let named = format!("{name}-{}", self.started);
+        let process = Process::start_with(program, arguments, &named, &self.folder, &environment);
         let base = process.service(name);
         Service { process, base }
     }
@@ -204,6 +212,20 @@ impl Real {
     pub(crate) fn add_listener(&mut self, arguments: &[&str]) {
         let settings = [self.database(), ("LEASE_SECONDS", self.lease_seconds.to_string())];
         let service = self.start("listener-service", "listener", arguments, &settings);
+        self.listeners.push(service);
+    }
+
+    /// One that is watched from outside: every byte that it writes, and what it has on the disk, is in `trace`. Its messages
+    /// are not compressed, so that they can be read there, and its batches are small, so that there are many.
+    pub(crate) fn add_traced_listener(&mut self, trace: &Path) {
+        let program = binary("listener-service");
+        let calls = "trace=pwrite64,write,fdatasync,fsync,sendto,sendmsg,writev";
+        // With -D the listener is the process that we start, and signals go to it.
+        let mut arguments = vec!["-D", "-f", "-yy", "--seccomp-bpf", "-s", "16777216", "-e", calls, "-o"];
+        arguments.extend([trace, &program].map(|path| path.to_str().expect("text")));
+        let more = [("KAFKA_PROPERTIES", "compression.type=none"), ("BATCH_MAX", "2")];
+        let settings = [vec![self.database()], more.map(|(name, value)| (name, value.to_owned())).to_vec()].concat();
+        let service = self.run(Path::new("strace"), "listener", &arguments, &settings);
         self.listeners.push(service);
     }
 

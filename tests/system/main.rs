@@ -4,6 +4,7 @@ mod batches;
 mod buyers;
 mod client;
 mod deployment;
+mod durability;
 mod expiring;
 mod import;
 mod journal;

@@ -37,6 +37,12 @@ impl Shop {
         self.of_hold("ReservationRequested", id, "POST", "/reservations", Some(body)).await
     }
 
+    /// The same for a customer, at the usual store and for the usual time.
+    pub(crate) async fn hold_for(&self, id: ReservationId, sku: &str, customer: &str) -> Option<Accepted> {
+        let body = json!({"reservationId": id, "sku": sku, "quantity": 1, "customerId": customer});
+        self.of_hold("ReservationRequested", id, "POST", "/reservations", Some(body)).await
+    }
+
     pub(crate) async fn confirm(&self, id: ReservationId) -> Option<Accepted> {
         let path = format!("/reservations/{id}/confirm");
         self.of_hold("ReservationConfirmationRequested", id, "POST", &path, Some(json!({}))).await
