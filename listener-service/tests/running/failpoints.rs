@@ -11,7 +11,7 @@ use testkit::poll::{eventually, eventually_blocking};
 use testkit::redis_server::RedisServer;
 
 use crate::processes::Process;
-use crate::spawned::{SOON, add_one, create, outcomes};
+use crate::spawned::{SOON, add_one, create, look, outcomes};
 use crate::world::World;
 
 /// Messages that do not all come one by one.
@@ -58,6 +58,17 @@ async fn writer_begin_is_before_anything_of_a_batch() {
     let mut world = World::new().await;
     world.dies_at("writer-begin");
     world.assert_nothing_is_committed();
+    world.is_followed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_time_is_not_the_first() {
+    let mut world = World::new().await;
+    let process = world.start(Some(("FAILPOINT", "writer-begin:2:kill")));
+    eventually(SOON, async || look::<i64>(&world.path, "SELECT count(*) > 0 FROM outcomes") == Some(1)).await;
+    world.send(&add_one("A")).await;
+    process.dies();
+    assert!((1..=2).contains(&world.outcomes()), "one batch: {}", world.outcomes());
     world.is_followed().await;
 }
 
