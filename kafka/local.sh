@@ -11,6 +11,8 @@
 #   KAFKA_PORT    where it listens                           (9092)
 #   KAFKA_DATA    its data, server.log and server.pid        (data/kafka beside this folder)
 #   KAFKA_JARS    where the server's jars are kept           (target/kafka beside this folder)
+#   KAFKA_PROXIED further listeners, each behind a proxy     (none) NAME:PORT:ADVERTISED, separated by spaces: it listens
+#                 on PORT, and tells who comes that way that it is on ADVERTISED, where the proxy has to be
 #   KAFKA_TOPIC_COMMANDS, _ITEMS, _STOCK, _DLQ               names of the topics, as the services have them
 set -euo pipefail
 
@@ -120,13 +122,27 @@ free_port() {
 
 # ----------------------------------------------------------------------------------------------------- start
 
+# One line for each listener behind a proxy: its name, where it listens, and where it says that it is.
+proxied() {
+    local one
+    for one in ${KAFKA_PROXIED:-}; do
+        [[ "$one" =~ ^([A-Za-z][A-Za-z0-9]*):([0-9]+):([0-9]+)$ ]] ||
+            fail "KAFKA_PROXIED is NAME:PORT:ADVERTISED, separated by spaces, and not \"$one\""
+        say "${BASH_REMATCH[1]} ${BASH_REMATCH[2]} ${BASH_REMATCH[3]}"
+    done
+}
+
 write_properties() {
+    local name own told more='' advertised='' protocols=''
+    while read -r name own told; do
+        more+=",$name://$host:$own" advertised+=",$name://$host:$told" protocols+=",$name:PLAINTEXT"
+    done < <(proxied)
     cat >"$data/server.properties" <<PROPERTIES
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://$host:$port,CONTROLLER://$host:$1
-advertised.listeners=PLAINTEXT://$host:$port
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://$host:$port,CONTROLLER://$host:$1$more
+advertised.listeners=PLAINTEXT://$host:$port$advertised
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT$protocols
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@$host:$1
@@ -224,6 +240,7 @@ start() {
 
 start_server() {
     need_java
+    proxied >/dev/null
     if answers "$port"; then fail "port $port is taken, and not by the Kafka of $data: set KAFKA_PORT to another"; fi
     need_jars
     local seen
@@ -252,6 +269,8 @@ stop_server() {
     local pid deadline=$((SECONDS + stop_within))
     pid=$(server_pid) || return 0
     kill -TERM "$pid"
+    # One that was paused hears of it only when it goes on.
+    kill -CONT "$pid"
     while runs; do
         if [ "$SECONDS" -ge "$deadline" ]; then
             say "it did not stop within $stop_within s, so it is killed"

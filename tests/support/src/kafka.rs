@@ -2,7 +2,11 @@
 //!
 //! It listens on a port of its own, keeps its data in a temporary folder, and ends with the test, also if that is ended
 //! from outside. Where `CI` is set it must be there; elsewhere a test without Java or Maven says so and is left out.
+//!
+//! A client goes on with the address that the broker tells it. So who is to come through a proxy needs a listener of its
+//! own, which tells the proxy's: [`Kafka::start_behind`].
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -13,6 +17,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use crate::poll::eventually_blocking;
+use crate::proxy::Proxy;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../kafka/local.sh");
 /// Below what the system gives to whoever asks for any port: while the broker is down, no other program gets its port by
@@ -26,16 +31,33 @@ pub struct Kafka {
     data: tempfile::TempDir,
     port: u16,
     guard: Child,
+    behind: BTreeMap<String, Behind>,
+}
+
+/// A listener and the proxy before it.
+#[derive(Debug)]
+struct Behind {
+    port: u16,
+    proxy: Proxy,
 }
 
 impl Kafka {
     /// Starts one with our four topics. `None`, having said why, where it cannot be had and need not be.
     pub fn start() -> Option<Self> {
+        Self::start_behind(&[])
+    }
+
+    /// As [`Self::start`], with a further way to it for each name (letters), through a proxy of its own.
+    pub fn start_behind(names: &[&str]) -> Option<Self> {
         may_leave_out("Kafka", &missing(), std::env::var_os("CI").is_some())?;
         let data = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let guard = guard(data.path(), port);
-        let kafka = Self { data, port, guard };
+        let behind = |&name: &&str| {
+            let port = free_port();
+            (name.to_owned(), Behind { port, proxy: Proxy::before(format!("127.0.0.1:{port}")) })
+        };
+        let kafka = Self { data, port, guard, behind: names.iter().map(behind).collect() };
         kafka.start_again();
         Some(kafka)
     }
@@ -43,6 +65,26 @@ impl Kafka {
     /// `host:port`
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// As [`Self::address`], for whoever is to come through the proxy of this name.
+    pub fn link(&self, name: &str) -> String {
+        self.proxy(name).address()
+    }
+
+    /// What makes that way bad, and good again.
+    pub fn proxy(&self, name: &str) -> &Proxy {
+        &self.behind.get(name).unwrap_or_else(|| panic!("it was not started behind {name:?}")).proxy
+    }
+
+    /// SIGSTOP: connections stay open, and nothing is answered.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
     }
 
     /// In order, as an operator does: what it has is kept.
@@ -55,12 +97,9 @@ impl Kafka {
         self.script("start");
     }
 
-    /// kill -9, at once.
+    /// kill -9, at once, also while it is frozen.
     pub fn kill(&self) {
-        assert!(self.runs(), "it must run to be killed: the pid may be somebody else's by now");
-        let pid = self.pid();
-        let killed = Command::new("kill").args(["-KILL", &pid]).status().expect("kill");
-        assert!(killed.success(), "kill -KILL {pid}");
+        let pid = self.signal("-KILL");
         // Its parent may not have asked for it yet; then it has no command line any more.
         let gone = || std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
         eventually_blocking(GONE_WITHIN, || !gone());
@@ -81,7 +120,16 @@ impl Kafka {
 
     /// Whether it runs.
     pub fn runs(&self) -> bool {
-        command(self.data.path(), self.port, "status").stdout(Stdio::null()).status().expect("bash").success()
+        self.command("status").stdout(Stdio::null()).status().expect("bash").success()
+    }
+
+    /// To whom it was sent.
+    fn signal(&self, signal: &str) -> String {
+        assert!(self.runs(), "it must run for a {signal}: the pid may be somebody else's by now");
+        let pid = self.pid();
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill");
+        assert!(sent.success(), "kill {signal} {pid}");
+        pid
     }
 
     fn pid(&self) -> String {
@@ -89,9 +137,18 @@ impl Kafka {
     }
 
     fn script(&self, what: &str) {
-        let done = command(self.data.path(), self.port, what).output().expect("bash");
+        let done = self.command(what).output().expect("bash");
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "kafka/local.sh {what}: {said}\n{}", self.last_lines());
+    }
+
+    fn command(&self, what: &str) -> Command {
+        let listener = |(name, behind): (&String, &Behind)| format!("{name}:{}:{}", behind.port, behind.proxy.port());
+        let proxied: Vec<String> = self.behind.iter().map(listener).collect();
+        let mut command = Command::new("bash");
+        command.args([SCRIPT, what]).env("KAFKA_DATA", self.data.path()).env("KAFKA_PORT", self.port.to_string());
+        command.env("KAFKA_PROXIED", proxied.join(" ")).stdin(Stdio::null());
+        command
     }
 
     fn last_lines(&self) -> String {
@@ -109,12 +166,6 @@ impl Drop for Kafka {
         drop(self.guard.stdin.take());
         let _ = self.guard.wait();
     }
-}
-
-fn command(data: &Path, port: u16, what: &str) -> Command {
-    let mut command = Command::new("bash");
-    command.args([SCRIPT, what]).env("KAFKA_DATA", data).env("KAFKA_PORT", port.to_string()).stdin(Stdio::null());
-    command
 }
 
 /// Stops the broker once the test's process is gone, however it went: then the pipe to it is closed. In a process group of
@@ -161,46 +212,4 @@ pub fn free_port() -> u16 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_missing_is_left_out_but_in_ci() {
-        assert_eq!(may_leave_out("Kafka", &[], true), Some(()));
-        assert_eq!(may_leave_out("Kafka", &["java"], false), None);
-        let in_ci = std::panic::catch_unwind(|| may_leave_out("Kafka", &["java"], true));
-        assert!(in_ci.is_err());
-    }
-
-    #[test]
-    fn a_broker_keeps_its_data_through_stop_and_kill_and_loses_it_when_wiped() {
-        let Some(kafka) = Kafka::start() else { return };
-        let cluster = || {
-            let stored = kafka.data.path().join("log/meta.properties");
-            let stored = std::fs::read_to_string(stored).expect("formatted");
-            stored.lines().find(|line| line.starts_with("cluster.id=")).expect("an id").to_owned()
-        };
-        let first = cluster();
-        kafka.stop();
-        assert!(!kafka.runs());
-        kafka.start_again();
-        kafka.kill();
-        assert!(!kafka.runs());
-        kafka.start_again();
-        assert!(kafka.runs());
-        assert_eq!(cluster(), first);
-        kafka.wipe();
-        kafka.start_again();
-        assert_ne!(cluster(), first);
-    }
-
-    #[test]
-    fn a_broker_ends_with_its_owner() {
-        let Some(kafka) = Kafka::start() else { return };
-        let pid = kafka.pid();
-        assert!(Path::new(&format!("/proc/{pid}")).exists());
-        drop(kafka);
-        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        assert!(line.is_empty(), "it still runs");
-    }
-}
+mod tests;
