@@ -2,9 +2,10 @@
 //!
 //! [`contract`] speaks HTTP and holds every answer to the service's own OpenAPI document; [`checker`] holds a database
 //! to the invariants of the system; [`poll`] waits for something, bounded; [`kafka`] and [`redis_server`] are a real
-//! broker and a real Redis, and [`read_model`] holds what is in the latter to the database. [`proxy`] makes the way to
-//! a server bad. Each checker is shown to catch what it is for. [`process`] is one process of ours, of the programs that
-//! [`binaries`] builds. [`model`] is a naive inventory, and random commands, to hold the writer against.
+//! broker and a real Redis, [`read_model`] holds what is in the latter to the database, and [`topics`] what was published.
+//! [`proxy`] makes the way to a server bad. Each checker is shown to catch what it is for. [`process`] is one process of
+//! ours, of the programs that [`binaries`] builds. [`model`] is a naive inventory, and random commands, to hold the
+//! writer against.
 
 pub mod binaries;
 pub mod checker;
@@ -16,3 +17,4 @@ pub mod process;
 pub mod proxy;
 pub mod read_model;
 pub mod redis_server;
+pub mod topics;
