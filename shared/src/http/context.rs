@@ -32,7 +32,8 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    fn of(headers: &HeaderMap) -> Self {
+    /// From what the client sent; what breaks the rules is replaced.
+    pub fn of(headers: &HeaderMap) -> Self {
         let request_id = visible(headers, &REQUEST_ID)
             .unwrap_or_else(|| HeaderValue::from_str(&id::random().to_string()).expect("a UUID is a header value"));
         let correlation_id = visible(headers, &CORRELATION_ID).unwrap_or_else(|| request_id.clone());
