@@ -129,7 +129,9 @@ impl Seen {
             report.counts.repeated += 1;
         }
         if *times > self.endings + 1 {
-            report.twice.push(format!("{at}: {id} for the {times}th time, after {} ends", self.endings));
+            report
+                .twice
+                .push(format!("{at}: {id} is there {times} times, after {} ends of the publisher", self.endings));
         }
         *times == 1
     }

@@ -84,6 +84,8 @@ fn who_comes_through_a_proxy_stays_behind_it_and_the_others_do_not_notice() {
     kafka.proxy("command").set(Link::Cut);
     assert_eq!(told(&ways[1]), "");
     assert!(told(&ways[0]).contains("inventory.commands") && told(&ways[2]).contains("inventory.commands"));
+    kafka.proxy("listener").set(Link::Sliced(7));
+    assert!(told(&ways[2]).contains("inventory.commands"), "torn frames are whole again");
     kafka.kill();
     kafka.start_again();
     kafka.proxy("command").set(Link::Clear);

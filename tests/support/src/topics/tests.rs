@@ -180,7 +180,7 @@ fn a_repetition_needs_an_end_of_the_publisher() {
     report.assert_clean();
     assert_eq!(report.counts.repeated, 4);
     again(&mut case.topics.stock, 0);
-    assert_says(&case.check(1), "twice", "for the 3th time, after 1 ends");
+    assert_says(&case.check(1), "twice", "is there 3 times, after 1 ends");
     assert_red("twice", "dlq-0@2", |topics| again(&mut topics.dlq, 0));
 }
 
