@@ -7,13 +7,13 @@ mod raw;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use bytes::Bytes;
 use kafka::Record;
-use listener_service::clock::TimeSource;
+use listener_service::clock::{SimulatedTime, TimeSource};
 use listener_service::lease::{Attempt, Candidate};
 use listener_service::writer::{Surroundings, Writer};
 use listener_service::{database, logs, schema};
@@ -99,7 +99,7 @@ fn item_of(n: usize) -> u64 {
 /// A writer, its clock, and where its log ends.
 struct Bench {
     writer: Writer,
-    time: Arc<AtomicI64>,
+    time: Arc<SimulatedTime>,
     next_offset: i64,
 }
 
@@ -112,7 +112,7 @@ impl Bench {
         };
         schema::migrate(&mut connection, path, lease)?;
         let log = logs::adopt(&mut connection, &LogId::cluster("bench"), None, Timestamp::wall_clock())?;
-        let time = Arc::new(AtomicI64::new(Timestamp::wall_clock().millis()));
+        let time = Arc::new(SimulatedTime::at(Timestamp::wall_clock()));
         let surroundings = Surroundings {
             topic: "inventory.commands".to_owned(),
             retention: Duration::from_hours(1),
@@ -163,7 +163,7 @@ impl Bench {
 
     /// Lets the deadlines pass, and says how many a second expire.
     fn expire(&mut self) -> anyhow::Result<f64> {
-        self.time.fetch_add(TTL_SECONDS * 1000, Ordering::AcqRel);
+        self.time.pass(Duration::from_secs(TTL_SECONDS.unsigned_abs()));
         let started = Instant::now();
         let mut expired = 0;
         while self.writer.until_deadline().is_some_and(|left| left.is_zero()) {

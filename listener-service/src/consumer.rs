@@ -36,6 +36,13 @@ pub fn in_current_span<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     move || span.in_scope(work)
 }
 
+impl Signals {
+    /// Tells lag tools how far the writer is.
+    pub fn committed(&self, next_offset: i64) {
+        self.committed.store(next_offset, Ordering::Release);
+    }
+}
+
 /// The running thread; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Consumer {
@@ -59,9 +66,9 @@ impl Consumer {
         Ok(Self { signals, thread: Some(thread) })
     }
 
-    /// Tells lag tools how far the writer is.
-    pub fn committed(&self, next_offset: i64) {
-        self.signals.committed.store(next_offset, Ordering::Release);
+    /// Who tells lag tools how far the writer is.
+    pub fn signals(&self) -> Arc<Signals> {
+        Arc::clone(&self.signals)
     }
 
     /// Why it ended, if it has: it ends by itself only when it cannot go on.

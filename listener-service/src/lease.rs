@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use fail::fail_point;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
-use shared::clock::Timestamp;
 
+use crate::clock::TimeSource;
 use crate::process::{Existence, Process};
 
 /// The lease, taken: what every transaction of the holder checks.
@@ -46,13 +46,19 @@ struct Row {
 pub struct Candidate {
     me: Process,
     patience: Duration,
+    time: TimeSource,
     seen: Option<(i64, i64, Instant)>,
 }
 
 impl Candidate {
     /// Takes over from a holder that stood still for `patience`.
     pub fn new(patience: Duration) -> Self {
-        Self { me: Process::current(), patience, seen: None }
+        Self::of(Process::current(), patience, TimeSource::Machine)
+    }
+
+    /// The same, for `me`, by `time`.
+    pub fn of(me: Process, patience: Duration, time: TimeSource) -> Self {
+        Self { me, patience, time, seen: None }
     }
 
     /// Tries once. The connection's busy timeout bounds it.
@@ -74,10 +80,10 @@ impl Candidate {
     fn stood_still(&mut self, row: &Row) -> bool {
         match self.seen {
             Some((epoch, heartbeat, since)) if (epoch, heartbeat) == (row.epoch, row.heartbeat) => {
-                since.elapsed() >= self.patience
+                self.time.since(since) >= self.patience
             }
             _ => {
-                self.seen = Some((row.epoch, row.heartbeat, Instant::now()));
+                self.seen = Some((row.epoch, row.heartbeat, self.time.instant()));
                 false
             }
         }
@@ -103,7 +109,7 @@ impl Candidate {
                 me.pid,
                 me.start_time,
                 me.host,
-                Timestamp::wall_clock().millis()
+                self.time.wall_clock().millis()
             ],
         )?;
         fail_point!("lease-taking");

@@ -22,6 +22,7 @@ use shared::lifecycle::Shutdown;
 use shared::settings::RedisAddress;
 use tokio::runtime::Handle;
 
+use crate::clock::TimeSource;
 use crate::database;
 use crate::status::{ReadModel, Status};
 use fill::Fill;
@@ -63,6 +64,8 @@ pub struct Parts {
     pub runtime: Handle,
     /// When to end.
     pub shutdown: Shutdown,
+    /// Where pauses are measured.
+    pub time: TimeSource,
 }
 
 /// Follows the journal.
@@ -135,13 +138,14 @@ impl From<rusqlite::Error> for Fault {
 impl Projector {
     /// Connects to nothing yet.
     pub fn new(parts: Parts) -> Self {
+        let pauses = Pauses::by(parts.time.clone());
         Self {
             parts,
             connection: None,
             link: None,
             phase: Phase::Unknown(None),
             unclear: None,
-            pauses: Pauses::default(),
+            pauses,
             looked: None,
             was_whole_in: None,
             has_warned: false,
@@ -281,7 +285,7 @@ impl Projector {
     /// The model is to be looked at anew; with a reason it is to be filled again, whatever is there.
     fn lose(&mut self, reason: Option<String>) {
         let stood_for = match &self.phase {
-            Phase::Whole(model) => model.whole_since.elapsed(),
+            Phase::Whole(model) => self.parts.time.since(model.whole_since),
             Phase::Filling(_) | Phase::Unknown(_) => Duration::ZERO,
         };
         self.pauses.lost(stood_for);
@@ -302,7 +306,7 @@ impl Projector {
     }
 
     fn until_next_look(&self) -> Duration {
-        self.looked.map_or(Duration::ZERO, |looked| LOOK_EVERY.saturating_sub(looked.elapsed()))
+        self.looked.map_or(Duration::ZERO, |looked| LOOK_EVERY.saturating_sub(self.parts.time.since(looked)))
     }
 }
 

@@ -22,6 +22,12 @@ impl Pauses {
         })
     }
 
+    /// Without jitter, where nothing may be left to chance.
+    #[must_use]
+    pub fn exact(self) -> Self {
+        Self(ExponentialBackoff { randomization_factor: 0.0, ..self.0 })
+    }
+
     /// The next pause.
     pub fn next_pause(&mut self) -> Duration {
         self.0.next_backoff().unwrap_or(self.0.max_interval)

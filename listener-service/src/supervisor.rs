@@ -28,7 +28,7 @@ use crate::publisher::{Outlet, Publisher, Unpublishable};
 use crate::retry::Pauses;
 use crate::schema::{self, SchemaError};
 use crate::status::{BROKER, DATABASE, LEASE, Role, Status};
-use crate::work::{Parts, Work};
+use crate::work::{Core, Parts, Threads, Work};
 use crate::writer::{Surroundings, Writer};
 
 const LOOK_AT_LEASE_EVERY: Duration = Duration::from_millis(100);
@@ -79,18 +79,16 @@ impl Supervisor {
             sequence = writer.sequence(),
             "writing"
         );
-        let work = Work::new(Parts {
+        let core = Core::new(Parts {
             writer,
             intake,
-            consumer,
-            publisher,
-            projector,
+            consumer: consumer.signals(),
             unpublishable,
             status: Arc::clone(&self.status),
             settings: self.config.writer.clone(),
             shutdown: self.shutdown.clone(),
         });
-        let ended = work.run();
+        let ended = Work::new(core, Threads { consumer, publisher, projector }).run();
         self.status.set_role(Role::Standby, lease.epoch);
         Ok(ended?)
     }
@@ -255,6 +253,7 @@ impl Supervisor {
             status: Arc::clone(&self.status),
             runtime: self.runtime.clone(),
             shutdown: self.shutdown.clone(),
+            time: TimeSource::Machine,
         });
         let run = in_current_span(move || projector.run());
         std::thread::Builder::new().name("projector".to_owned()).spawn(run).map(Some)

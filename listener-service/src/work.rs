@@ -13,8 +13,9 @@ use kafka::Record;
 use shared::http::health::Condition;
 use shared::lifecycle::Shutdown;
 
+use crate::clock::TimeSource;
 use crate::config::WriterOptions;
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, Signals};
 use crate::dead_letter::{self, Reason};
 use crate::intake::Intake;
 use crate::publisher::Unpublishable;
@@ -46,32 +47,46 @@ pub enum Ended {
     Died(String),
 }
 
-/// The loop around the writer.
+/// The loop around the writer, and the threads beside it.
 pub struct Work {
-    writer: Writer,
-    intake: Arc<Intake>,
+    core: Core,
     consumer: Consumer,
     publisher: JoinHandle<()>,
     projector: Option<JoinHandle<()>>,
+}
+
+/// What is done with the writer, step by step; it knows of no thread.
+pub struct Core {
+    writer: Writer,
+    intake: Arc<Intake>,
+    /// Whom to tell how far the writer is.
+    consumer: Arc<Signals>,
     unpublishable: Receiver<Unpublishable>,
     status: Arc<Status>,
     settings: WriterOptions,
     shutdown: Shutdown,
+    time: TimeSource,
     purged: Instant,
 }
 
-/// What the work is made of.
-pub struct Parts {
-    /// The holder of the lease.
-    pub writer: Writer,
-    /// Where messages arrive.
-    pub intake: Arc<Intake>,
-    /// Who puts them there.
+/// The threads beside the writer's own.
+pub struct Threads {
+    /// Who puts messages into the intake.
     pub consumer: Consumer,
     /// Who publishes what came of them.
     pub publisher: JoinHandle<()>,
     /// Who keeps the read model, if there is one.
     pub projector: Option<JoinHandle<()>>,
+}
+
+/// What the core is made of.
+pub struct Parts {
+    /// The holder of the lease.
+    pub writer: Writer,
+    /// Where messages arrive.
+    pub intake: Arc<Intake>,
+    /// Whom to tell how far it is.
+    pub consumer: Arc<Signals>,
     /// What could not be published.
     pub unpublishable: Receiver<Unpublishable>,
     /// Whom to tell.
@@ -84,16 +99,15 @@ pub struct Parts {
 
 impl Work {
     /// Ready to begin.
-    pub fn new(parts: Parts) -> Self {
-        let Parts { writer, intake, consumer, publisher, projector, unpublishable, status, settings, shutdown } = parts;
-        let purged = Instant::now();
-        Self { writer, intake, consumer, publisher, projector, unpublishable, status, settings, shutdown, purged }
+    pub fn new(core: Core, threads: Threads) -> Self {
+        let Threads { consumer, publisher, projector } = threads;
+        Self { core, consumer, publisher, projector }
     }
 
     /// Works until told to stop, or until it cannot go on.
     pub fn run(mut self) -> Result<(), Ended> {
         let ended = loop {
-            if self.shutdown.has_begun() {
+            if self.core.shutdown.has_begun() {
                 break Ended::Stopped;
             }
             if let Some(reason) = self.consumer.failure() {
@@ -105,7 +119,7 @@ impl Work {
             if self.projector_panicked() {
                 break Ended::Died("the projector panicked".to_owned());
             }
-            if let Err(ended) = self.step() {
+            if let Err(ended) = self.core.step() {
                 break ended;
             }
         };
@@ -114,11 +128,11 @@ impl Work {
             Ended::Stopped => {
                 self.wait_for_followers()?;
                 fail_point!("shutdown");
-                self.writer.stop();
+                self.core.stop();
                 Ok(())
             }
             Ended::Died(_) => {
-                self.writer.stop();
+                self.core.stop();
                 Err(ended)
             }
             Ended::Fenced(_) => Err(ended),
@@ -129,12 +143,8 @@ impl Work {
     /// followed sooner would publish the same again.
     fn wait_for_followers(&mut self) -> Result<(), Ended> {
         while !self.publisher.is_finished() || self.projector.as_ref().is_some_and(|thread| !thread.is_finished()) {
-            self.nap(NAP / 10);
-            if self.writer.untouched_for() >= HEARTBEAT
-                && let Err(ApplyError::Fenced(what)) = self.writer.tick()
-            {
-                return Err(Ended::Fenced(what));
-            }
+            self.core.nap(NAP / 10);
+            self.core.beat()?;
         }
         Ok(())
     }
@@ -143,13 +153,43 @@ impl Work {
     fn projector_panicked(&mut self) -> bool {
         self.projector.take_if(|thread| thread.is_finished()).is_some_and(|thread| thread.join().is_err())
     }
+}
+
+impl Core {
+    /// Ready to begin.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { writer, intake, consumer, unpublishable, status, settings, shutdown } = parts;
+        let time = writer.time().clone();
+        let purged = time.instant();
+        Self { writer, intake, consumer, unpublishable, status, settings, shutdown, time, purged }
+    }
+
+    /// The writer, to look at.
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// Gives the lease back.
+    pub fn stop(self) {
+        self.writer.stop();
+    }
+
+    /// Keeps the lease while nothing else does.
+    fn beat(&mut self) -> Result<(), Ended> {
+        if self.writer.untouched_for() >= HEARTBEAT
+            && let Err(ApplyError::Fenced(what)) = self.writer.tick()
+        {
+            return Err(Ended::Fenced(what));
+        }
+        Ok(())
+    }
 
     /// One batch, or what there is to do without one; then what has expired, so that neither holds up the other.
-    fn step(&mut self) -> Result<(), Ended> {
+    pub fn step(&mut self) -> Result<(), Ended> {
         let patience = if self.writer.has_watermark_to_store() { WATERMARK_IDLE } else { HEARTBEAT };
         let patience = patience.saturating_sub(self.writer.untouched_for());
         let patience = self.writer.until_deadline().map_or(patience, |deadline| deadline.min(patience));
-        let batch = self.intake.take(self.settings.batch_max, patience);
+        let batch = self.intake.take(self.settings.batch_max, self.time.patience(patience));
         if batch.is_empty() {
             self.keep_lease()?;
         } else {
@@ -189,11 +229,11 @@ impl Work {
 
     /// Every second a bounded part of what is too old, whether there is load or not.
     fn purge(&mut self) -> Result<(), Ended> {
-        if self.purged.elapsed() < PURGE_EVERY {
+        if self.time.since(self.purged) < PURGE_EVERY {
             return Ok(());
         }
-        self.purged = Instant::now();
-        while self.purged.elapsed() < PURGE_FOR {
+        self.purged = self.time.instant();
+        while self.time.since(self.purged) < PURGE_FOR {
             match self.writer.purge() {
                 Ok(true) => {}
                 Err(ApplyError::Fenced(what)) => return Err(Ended::Fenced(what)),
@@ -244,7 +284,7 @@ impl Work {
     }
 
     fn retry_alone(&mut self, record: &Record, mut error: String) -> Result<(), Ended> {
-        let mut pauses = Pauses::new(self.settings.retry_delay, self.settings.retry_max_delay);
+        let mut pauses = self.pauses();
         for attempt in 1..=self.settings.max_retries {
             let pause = pauses.next_pause();
             tracing::warn!(offset = record.offset, attempt, error, pause_ms = pause.as_millis(), "trying again");
@@ -255,7 +295,7 @@ impl Work {
             }
         }
         let reason = Reason::RetriesExhausted { attempts: self.settings.max_retries + 1, error };
-        let mut pauses = Pauses::new(self.settings.retry_delay, self.settings.retry_max_delay);
+        let mut pauses = self.pauses();
         while let Err((_, error)) = self.with_database(|writer| writer.bury(record, &reason))? {
             // A dead letter that cannot be stored says that the database is at fault after all.
             self.status.tell(DATABASE, Condition::Down, error);
@@ -269,7 +309,7 @@ impl Work {
         &mut self,
         mut apply: impl FnMut(&mut Writer) -> Result<Committed, ApplyError>,
     ) -> Result<Result<(), (usize, String)>, Ended> {
-        let mut pauses = Pauses::new(self.settings.retry_delay, self.settings.retry_max_delay);
+        let mut pauses = self.pauses();
         loop {
             match apply(&mut self.writer) {
                 Ok(committed) => {
@@ -291,24 +331,25 @@ impl Work {
     /// Waits, outside any transaction, and keeps the lease meanwhile. Deadlines do not wait for a command that is tried
     /// again.
     fn pause(&mut self, pause: Duration) -> Result<(), Ended> {
-        let started = Instant::now();
-        while started.elapsed() < pause {
+        let started = self.time.instant();
+        while self.time.since(started) < pause {
             if self.shutdown.has_begun() {
                 return Err(Ended::Stopped);
             }
-            self.nap(NAP.min(pause.saturating_sub(started.elapsed())));
-            if self.writer.untouched_for() >= HEARTBEAT
-                && let Err(ApplyError::Fenced(what)) = self.writer.tick()
-            {
-                return Err(Ended::Fenced(what));
-            }
+            self.nap(NAP.min(pause.saturating_sub(self.time.since(started))));
+            self.beat()?;
             self.expire()?;
         }
         Ok(())
     }
 
-    #[expect(clippy::unused_self, reason = "the one place where the writer's thread sleeps")]
+    fn pauses(&self) -> Pauses {
+        let pauses = Pauses::new(self.settings.retry_delay, self.settings.retry_max_delay);
+        if self.time.is_simulated() { pauses.exact() } else { pauses }
+    }
+
+    /// The one place where the writer's thread sleeps.
     fn nap(&self, duration: Duration) {
-        std::thread::sleep(duration);
+        self.time.nap(duration);
     }
 }

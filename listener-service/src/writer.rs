@@ -81,7 +81,7 @@ pub struct Surroundings {
     pub retention: Duration,
     /// The publisher's watermark; it rides on the next batch.
     pub published: Arc<AtomicU64>,
-    /// Where deadlines are measured.
+    /// Where deadlines and pauses are measured.
     pub time: TimeSource,
 }
 
@@ -138,16 +138,16 @@ impl Writer {
         surroundings.published.store(published_stored, Ordering::Release);
         let next_deadline = reservations::next_deadline(&connection, |_| false)?;
         Ok(Self {
-            checkpoints: Checkpoints::of(&connection),
+            checkpoints: Checkpoints::of(&connection, surroundings.time.clone()),
             clock: WriterClock::start(last_time, surroundings.time.clone()),
             connection,
             lease,
             log,
+            touched: surroundings.time.instant(),
             surroundings,
             aggregates: Aggregates::default(),
             sequence,
             published_stored,
-            touched: Instant::now(),
             next_deadline,
             aside: HashMap::new(),
         })
@@ -222,7 +222,7 @@ impl Writer {
         self.sequence = filled.sequence;
         self.published_stored = filled.published;
         self.next_deadline = filled.next_deadline;
-        self.touched = Instant::now();
+        self.touched = self.surroundings.time.instant();
         let took = started.elapsed();
         let next_offset = self.log.next_offset.unwrap_or(0);
         let (sequence, counts) = (filled.sequence, filled.counts);
@@ -309,9 +309,14 @@ impl Writer {
         }
     }
 
+    /// Where time comes from.
+    pub fn time(&self) -> &TimeSource {
+        &self.surroundings.time
+    }
+
     /// The time since the lease was last moved.
     pub fn untouched_for(&self) -> Duration {
-        self.touched.elapsed()
+        self.surroundings.time.since(self.touched)
     }
 
     /// Whether the publisher has come further than the database knows.

@@ -15,6 +15,7 @@ use super::call::{Documents, json};
 use super::source::{Mark, OpenLine, Position};
 use super::whole::{Model, UP, announcement};
 use super::{Fault, Phase, Projector, REDIS, Step};
+use crate::clock::TimeSource;
 
 /// A fill on its way.
 #[derive(Debug, Clone)]
@@ -22,6 +23,7 @@ pub(super) struct Fill {
     pub(super) generation: Uuid,
     pub(super) run: String,
     pub(super) began: Instant,
+    time: TimeSource,
     epoch: i64,
     calls: u64,
     stage: Stage,
@@ -54,11 +56,19 @@ enum Stage {
 }
 
 impl Fill {
-    pub(super) fn new(epoch: i64, run: String, position: Position, mark: Mark, superseded: String) -> Self {
+    pub(super) fn new(
+        epoch: i64,
+        run: String,
+        position: Position,
+        mark: Mark,
+        superseded: String,
+        time: TimeSource,
+    ) -> Self {
         Self {
             generation: shared::id::random(),
             run,
-            began: Instant::now(),
+            began: time.instant(),
+            time,
             epoch,
             calls: 0,
             stage: Stage::Outcomes("0".to_owned()),
@@ -100,11 +110,11 @@ impl Fill {
             outcomes_since: if sequence == 0 {
                 Timestamp::from_millis(0)
             } else {
-                occurred_at.max(Timestamp::wall_clock()).plus_millis(1)
+                occurred_at.max(self.time.wall_clock()).plus_millis(1)
             },
             reservations_from: self.reservations_from,
         };
-        Model::new(state, self.mark.occurred_at, evicted)
+        Model::new(state, self.mark.occurred_at, evicted, self.time.clone())
     }
 }
 
@@ -200,7 +210,7 @@ impl Projector {
         let (text, state, beside) = (fill.text(), model.text.clone(), [fill.superseded.as_str(), &summary]);
         let said = self.call(Phase::Whole(model), |link| link.finish(&text, &state, beside, &told))?;
         if said.is_some() {
-            let took_ms = fill.began.elapsed().as_millis();
+            let took_ms = fill.time.since(fill.began).as_millis();
             let (items, reservations) = (fill.items, fill.reservations);
             tracing::info!(generation = %fill.generation, items, reservations, took_ms, "the read model is whole");
             self.parts.status.tell(REDIS, Condition::Up, UP);

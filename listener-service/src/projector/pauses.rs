@@ -2,31 +2,38 @@
 
 use std::time::{Duration, Instant};
 
+use crate::clock::TimeSource;
+
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
 /// A model that stood for so long was not lost at once.
 const STEADY: Duration = Duration::from_secs(1);
 
 /// The first fill after a steady time is due at once; then each waits twice as long as the one before.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pauses {
     next: Duration,
     due: Option<Instant>,
+    time: TimeSource,
 }
 
 impl Pauses {
+    pub(super) fn by(time: TimeSource) -> Self {
+        Self { next: Duration::ZERO, due: None, time }
+    }
+
     /// A model, or a fill, came to nothing after so long.
     pub(super) fn lost(&mut self, stood_for: Duration) {
         if stood_for >= STEADY {
             self.next = Duration::ZERO;
         }
-        self.due = Some(Instant::now() + self.next);
+        self.due = Some(self.time.instant() + self.next);
         self.next = (self.next * 2).clamp(FIRST, LONGEST);
     }
 
     /// Whether a fill may begin.
     pub(super) fn are_over(&self) -> bool {
-        self.due.is_none_or(|due| due <= Instant::now())
+        self.due.is_none_or(|due| due <= self.time.instant())
     }
 }
 
@@ -36,7 +43,7 @@ mod tests {
 
     #[test]
     fn the_first_is_due_at_once_and_those_after_it_wait_longer_and_longer() {
-        let mut pauses = Pauses::default();
+        let mut pauses = Pauses::by(TimeSource::Machine);
         assert!(pauses.are_over());
         pauses.lost(Duration::ZERO);
         assert!(pauses.are_over(), "the first loss");

@@ -70,7 +70,7 @@ impl Projector {
         };
         let mark = snapshot.mark(position.last)?.expect("the last entry is there");
         drop(snapshot);
-        let mut fill = Fill::new(self.parts.epoch, run, position, mark, superseded);
+        let mut fill = Fill::new(self.parts.epoch, run, position, mark, superseded, self.parts.time.clone());
         if is_of_this_journal {
             fill.keep_outcomes();
         }
@@ -87,7 +87,7 @@ impl Projector {
     ) -> Result<Step, Fault> {
         let link = self.link.as_mut().expect("connected at the beginning of the step");
         let evicted = link.evicted()?;
-        let mut model = Model::adopted(state, mark, evicted);
+        let mut model = Model::adopted(state, mark, evicted, self.parts.time.clone());
         model.state.epoch = self.parts.epoch;
         let expected = marks.state.clone().unwrap_or_default();
         if self.write(&expected, &model, superseded, position, None)? {

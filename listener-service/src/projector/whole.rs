@@ -11,6 +11,7 @@ use shared::text::StoreId;
 use super::call::{Batch, Documents, Reservation, json, lasting};
 use super::source::{Changes, EarlierOutcomes, Mark, Position};
 use super::{Fault, Phase, Projector, REDIS, Step};
+use crate::clock::TimeSource;
 
 /// The most reservations that are dropped in one call; each has a handful of index entries, and one a line.
 const DROPPED_AT_ONCE: usize = 100;
@@ -27,6 +28,7 @@ pub(super) struct Model {
     pub(super) text: String,
     /// Since when this process has known it to be whole.
     pub(super) whole_since: Instant,
+    time: TimeSource,
     /// When the last entry in it was journaled.
     occurred_at: Timestamp,
     /// Outcomes of entries up to this one may be missing; none if no one is.
@@ -39,14 +41,15 @@ pub(super) struct Model {
 
 impl Model {
     /// Without the outcomes of what is in it.
-    pub(super) fn new(state: State, occurred_at: Timestamp, evicted: u64) -> Self {
+    pub(super) fn new(state: State, occurred_at: Timestamp, evicted: u64, time: TimeSource) -> Self {
         let earlier = Some(state.sequence).filter(|&sequence| sequence > 0 && state.outcomes_since.millis() > 0);
-        Self { text: json(&state), state, whole_since: Instant::now(), occurred_at, earlier, evicted, ended: 0 }
+        let whole_since = time.instant();
+        Self { text: json(&state), state, whole_since, time, occurred_at, earlier, evicted, ended: 0 }
     }
 
     /// One that another process left, or this one before it lost sight of it.
-    pub(super) fn adopted(state: State, mark: &Mark, evicted: u64) -> Self {
-        let mut model = Self::new(state, mark.occurred_at, evicted);
+    pub(super) fn adopted(state: State, mark: &Mark, evicted: u64, time: TimeSource) -> Self {
+        let mut model = Self::new(state, mark.occurred_at, evicted, time);
         // Nobody knows since when they are gone.
         if evicted > 0 {
             model.doubt_outcomes();
@@ -58,7 +61,7 @@ impl Model {
     /// Any outcome up to here may be gone.
     fn doubt_outcomes(&mut self) {
         // The writer's clock may be behind the one that ids of commands are made by.
-        self.state.outcomes_since = self.occurred_at.max(Timestamp::wall_clock()).plus_millis(1);
+        self.state.outcomes_since = self.occurred_at.max(self.time.wall_clock()).plus_millis(1);
         // To bring back what does not fit would drive out more.
         self.earlier = None;
     }
@@ -169,7 +172,7 @@ impl Projector {
         let heartbeat = json(&announcement(&model.state, model.state.sequence, position.last, None));
         let text = model.text.clone();
         let said = self.call(Phase::Whole(model.clone()), |link| link.check(&text, &heartbeat))?;
-        self.looked = Some(Instant::now());
+        self.looked = Some(self.parts.time.instant());
         let Some(ended) = said else { return Ok(None) };
         model.ended = ended.parse().unwrap_or(0);
         self.phase = Phase::Whole(model.clone());

@@ -7,6 +7,8 @@ use fail::fail_point;
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
+use crate::clock::TimeSource;
+
 /// 4 MiB of 4 KiB pages: often enough to stay in the page cache, rarely enough to cost little.
 const PASSIVE_PAGES: i32 = 1024;
 /// 64 MiB: readers have kept it from starting over, so wait for them, a moment.
@@ -24,12 +26,13 @@ thread_local! {
 pub(super) struct Checkpoints {
     done_at: i32,
     restarted: Instant,
+    time: TimeSource,
 }
 
 impl Checkpoints {
-    pub(super) fn of(connection: &Connection) -> Self {
+    pub(super) fn of(connection: &Connection, time: TimeSource) -> Self {
         connection.wal_hook(Some(note_pages));
-        Self { done_at: 0, restarted: Instant::now() }
+        Self { done_at: 0, restarted: time.instant(), time }
     }
 
     /// Copies if it is time, and says how long it took.
@@ -39,8 +42,8 @@ impl Checkpoints {
             // The log has started over.
             self.done_at = 0;
         }
-        if pages >= RESTART_PAGES && self.restarted.elapsed() >= RESTART_EVERY {
-            self.restarted = Instant::now();
+        if pages >= RESTART_PAGES && self.time.since(self.restarted) >= RESTART_EVERY {
+            self.restarted = self.time.instant();
             let _ = connection.busy_timeout(RESTART_PATIENCE);
             let took = checkpoint(connection, "RESTART");
             let _ = connection.busy_timeout(BUSY_TIMEOUT);

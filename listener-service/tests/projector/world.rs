@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use listener_service::clock::TimeSource;
 use listener_service::projector::{Parts, Projector, Step};
 use listener_service::status::Status;
 use shared::http::health::Readiness;
@@ -168,6 +169,7 @@ fn parts(
         status: Arc::clone(status),
         runtime: runtime.handle().clone(),
         shutdown: shutdown.clone(),
+        time: TimeSource::Machine,
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use kafka::Record;
-use listener_service::clock::TimeSource;
+use listener_service::clock::{SimulatedTime, TimeSource};
 use listener_service::lease::{Attempt, Candidate, Lease};
 use listener_service::writer::{ApplyError, Committed, Surroundings, Writer};
 use listener_service::{database, logs, schema};
@@ -28,14 +28,14 @@ pub(crate) struct Bench {
     pub(crate) log: LogId,
     next_offset: i64,
     history: History,
-    time: Arc<AtomicI64>,
+    time: Arc<SimulatedTime>,
 }
 
 impl Bench {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let log = LogId::cluster("test");
-        let time = Arc::new(AtomicI64::new(Timestamp::wall_clock().millis()));
+        let time = Arc::new(SimulatedTime::at(Timestamp::wall_clock()));
         let writer = start(&folder.path().join("inventory.db"), &log, Arc::clone(&time));
         let history = History { complete: true, ..History::default() };
         Self { folder, writer, log, next_offset: 0, history, time }
@@ -62,9 +62,7 @@ impl Bench {
     /// The same, after the wall clock was set by so many milliseconds.
     pub(crate) fn restart_at(self, step: i64) -> Self {
         let time = Arc::clone(&self.time);
-        self.restart_after(|_| {
-            time.fetch_add(step, Ordering::AcqRel);
-        })
+        self.restart_after(|_| time.step_wall_clock(step))
     }
 
     /// The message of a command, at the end of the log.
@@ -97,12 +95,12 @@ impl Bench {
 
     /// The writer's clock goes on by so much.
     pub(crate) fn pass(&self, time: Duration) {
-        self.time.fetch_add(i64::try_from(time.as_millis()).expect("a short time"), Ordering::AcqRel);
+        self.time.pass(time);
     }
 
     /// The writer's clock.
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.time.load(Ordering::Acquire))
+        self.time.wall_clock()
     }
 
     /// Lets everything expire whose deadline has passed.
@@ -168,7 +166,7 @@ impl Bench {
     }
 }
 
-fn start(path: &std::path::Path, log: &LogId, time: Arc<AtomicI64>) -> Writer {
+fn start(path: &std::path::Path, log: &LogId, time: Arc<SimulatedTime>) -> Writer {
     let mut connection = database::open(path).expect("opened");
     let lease = lease(&mut connection);
     schema::migrate(&mut connection, path, lease).expect("migrated");
