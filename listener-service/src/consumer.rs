@@ -4,14 +4,18 @@
 //! broker nothing more is handed over before that is known: what comes back may be another cluster, or have forgotten.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use kafka::{KafkaError, LogReader, Polled, Record};
+use shared::token::LogId;
+
+use crate::clock::TimeSource;
 use crate::intake::Intake;
 use crate::logs::CurrentLog;
-use kafka::{LogReader, Polled, Record};
 
 const POLL: Duration = Duration::from_millis(100);
 /// A log that is exchanged without any fault in between is noticed within this.
@@ -22,11 +26,63 @@ const HELD_MAX: usize = 1000;
 /// When the writer has taken nothing for so long, it is retrying: stop fetching, keep polling.
 const FULL: Duration = Duration::from_millis(500);
 
+/// The log that is read: a topic of the broker, or a simulated one.
+pub trait Log {
+    /// Why the broker did not answer.
+    type Error: Display;
+
+    /// Which log this is, as the broker says now; `None` if it answers without saying.
+    fn identity(&self, timeout: Duration) -> Result<Option<LogId>, Self::Error>;
+
+    /// The first offset that the log holds, and the one after its last.
+    fn bounds(&self, timeout: Duration) -> Result<(i64, i64), Self::Error>;
+
+    /// The next message, or what there is to say instead.
+    fn poll(&self, timeout: Duration) -> Polled;
+
+    /// Stops fetching.
+    fn pause(&self) -> Result<(), Self::Error>;
+
+    /// Fetches again, from the first message that was not polled.
+    fn resume(&self) -> Result<(), Self::Error>;
+
+    /// Tells lag tools how far we are.
+    fn commit(&self, next_offset: i64);
+}
+
+impl Log for LogReader {
+    type Error = KafkaError;
+
+    fn identity(&self, timeout: Duration) -> Result<Option<LogId>, KafkaError> {
+        Self::identity(self, timeout)
+    }
+
+    fn bounds(&self, timeout: Duration) -> Result<(i64, i64), KafkaError> {
+        Self::bounds(self, timeout)
+    }
+
+    fn poll(&self, timeout: Duration) -> Polled {
+        Self::poll(self, timeout)
+    }
+
+    fn pause(&self) -> Result<(), KafkaError> {
+        Self::pause(self)
+    }
+
+    fn resume(&self) -> Result<(), KafkaError> {
+        Self::resume(self)
+    }
+
+    fn commit(&self, next_offset: i64) {
+        Self::commit(self, next_offset);
+    }
+}
+
 /// What the thread is told, and what it found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Signals {
     /// The next offset to apply, for lag tools; -1 for nothing new.
-    pub committed: AtomicI64,
+    committed: AtomicI64,
     stop: AtomicBool,
 }
 
@@ -37,6 +93,12 @@ pub fn in_current_span<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
 }
 
 impl Signals {
+    /// Of a consumer that begins.
+    #[expect(clippy::new_without_default, reason = "a default would say that there is nothing to know")]
+    pub fn new() -> Self {
+        Self { committed: AtomicI64::new(-1), stop: AtomicBool::new(false) }
+    }
+
     /// Tells lag tools how far the writer is.
     pub fn committed(&self, next_offset: i64) {
         self.committed.store(next_offset, Ordering::Release);
@@ -53,12 +115,10 @@ pub struct Consumer {
 impl Consumer {
     /// Starts to read from where `reader` is assigned.
     pub fn spawn(reader: LogReader, log: CurrentLog, intake: Arc<Intake>) -> std::io::Result<Self> {
-        let signals = Arc::new(Signals { committed: AtomicI64::new(-1), stop: AtomicBool::new(false) });
+        let signals = Arc::new(Signals::new());
         let told = Arc::clone(&signals);
         let thread = std::thread::Builder::new().name("consumer".to_owned()).spawn(in_current_span(move || {
-            let looked = Instant::now();
-            let mut consuming =
-                Consuming { reader, log, intake, signals: told, held: VecDeque::new(), looked, certain: true };
+            let mut consuming = Consuming::new(reader, log, intake, told, TimeSource::Machine);
             let ended = consuming.run();
             close_apart(consuming.reader);
             ended
@@ -109,37 +169,50 @@ impl Drop for Consumer {
 }
 
 /// The thread's own.
-struct Consuming {
-    reader: LogReader,
+pub struct Consuming<L> {
+    reader: L,
     /// With the offset after the last that was polled.
     log: CurrentLog,
     intake: Arc<Intake>,
     signals: Arc<Signals>,
     /// Polled and not yet handed over, in order.
     held: VecDeque<Record>,
+    time: TimeSource,
     looked: Instant,
     /// Whether nothing has happened since the last look that may have changed the log.
     certain: bool,
 }
 
-impl Consuming {
+impl<L: Log> Consuming<L> {
+    /// Begins where `reader` is assigned.
+    pub fn new(reader: L, log: CurrentLog, intake: Arc<Intake>, signals: Arc<Signals>, time: TimeSource) -> Self {
+        let looked = time.instant();
+        Self { reader, log, intake, signals, held: VecDeque::new(), time, looked, certain: true }
+    }
+
     fn run(&mut self) -> Result<(), String> {
         while !self.is_stopped() {
-            let committed = self.signals.committed.swap(-1, Ordering::AcqRel);
-            if committed >= 0 {
-                self.reader.commit(committed);
-            }
-            if self.held.is_empty() {
-                self.poll(POLL)?;
-            }
-            if !self.certain || self.looked.elapsed() >= LOOK_EVERY {
-                self.look()?;
-            }
-            if self.certain
-                && let Some(record) = self.held.pop_front()
-            {
-                self.hand_over(record)?;
-            }
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    /// Polls, looks at the log if it is time, and hands one message over.
+    pub fn step(&mut self) -> Result<(), String> {
+        let committed = self.signals.committed.swap(-1, Ordering::AcqRel);
+        if committed >= 0 {
+            self.reader.commit(committed);
+        }
+        if self.held.is_empty() {
+            self.poll(POLL)?;
+        }
+        if !self.certain || self.time.since(self.looked) >= LOOK_EVERY {
+            self.look()?;
+        }
+        if self.certain
+            && let Some(record) = self.held.pop_front()
+        {
+            self.hand_over(record)?;
         }
         Ok(())
     }
@@ -166,7 +239,7 @@ impl Consuming {
                 self.certain = false;
                 while !self.certain && !self.is_stopped() {
                     self.ask()?;
-                    std::thread::sleep(POLL);
+                    self.time.nap(POLL);
                 }
                 return Err(format!("{reason}: see docs/OPERATIONS.md#position-outside-the-log"));
             }
@@ -184,7 +257,7 @@ impl Consuming {
 
     /// Asks the broker which log it has, and from where to where. No answer is no certainty.
     fn ask(&mut self) -> Result<(), String> {
-        self.looked = Instant::now();
+        self.looked = self.time.instant();
         let found = self.reader.identity(LOOK_TIMEOUT).and_then(|id| Ok((id, self.reader.bounds(LOOK_TIMEOUT)?)));
         self.certain = match found {
             Ok((Some(id), bounds)) => {

@@ -4,9 +4,9 @@
 //! a second projector and a Redis that lost something change nothing that a reader could see. It reads with a
 //! connection of its own; a Redis that is down or slow holds up nobody.
 
-mod call;
+pub mod call;
 mod fill;
-mod link;
+pub mod link;
 mod pauses;
 mod source;
 mod takeover;
@@ -26,7 +26,7 @@ use crate::clock::TimeSource;
 use crate::database;
 use crate::status::{ReadModel, Status};
 use fill::Fill;
-use link::{Failure, Link, Marks, Said};
+use link::{Cache, Calls, Failure, Marks, Said};
 use pauses::Pauses;
 use source::{Position, Snapshot};
 use whole::Model;
@@ -51,11 +51,11 @@ pub enum Step {
 }
 
 /// What a projector needs.
-pub struct Parts {
+pub struct Parts<C = RedisAddress> {
     /// The database file.
     pub path: PathBuf,
     /// Where the read model is.
-    pub redis: RedisAddress,
+    pub redis: C,
     /// The lease under which it projects.
     pub epoch: i64,
     /// Whom to follow, and whom to tell.
@@ -69,12 +69,12 @@ pub struct Parts {
 }
 
 /// Follows the journal.
-pub struct Projector {
-    parts: Parts,
+pub struct Projector<C: Cache = RedisAddress> {
+    parts: Parts<C>,
     /// Opened when first needed, and again after an error.
     connection: Option<Connection>,
     /// Likewise.
-    link: Option<Link>,
+    link: Option<C::Link>,
     phase: Phase,
     /// What a call would have made of the phase, of which nobody knows whether it ran.
     unclear: Option<Phase>,
@@ -123,21 +123,15 @@ impl From<Failure> for Fault {
     }
 }
 
-impl From<redis::RedisError> for Fault {
-    fn from(error: redis::RedisError) -> Self {
-        Self::Redis(error.into())
-    }
-}
-
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
 }
 
-impl Projector {
+impl<C: Cache> Projector<C> {
     /// Connects to nothing yet.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Parts<C>) -> Self {
         let pauses = Pauses::by(parts.time.clone());
         Self {
             parts,
@@ -226,8 +220,8 @@ impl Projector {
 
     /// Goes on where the last call left off, if that can be told.
     fn connect(&mut self) -> Result<(), Fault> {
-        let mut link = Link::open(&self.parts.redis)?;
-        let found = (link.marks()?, link.run.as_str());
+        let mut link = self.parts.redis.open()?;
+        let found = (link.marks()?, link.run());
         let candidates = [self.unclear.take(), Some(self.phase.clone())].into_iter().flatten();
         match candidates.into_iter().find(|phase| phase.marks().as_ref() == Some(&found)) {
             Some(phase) => self.enter(phase),
@@ -242,7 +236,7 @@ impl Projector {
     fn call(
         &mut self,
         next: Phase,
-        call: impl FnOnce(&mut Link) -> Result<Said, Failure>,
+        call: impl FnOnce(&mut C::Link) -> Result<Said, Failure>,
     ) -> Result<Option<String>, Fault> {
         let link = self.link.as_mut().expect("connected at the beginning of the step");
         match call(link) {

@@ -46,21 +46,52 @@ pub enum Step {
     Blocked,
 }
 
+/// Where messages are sent: the topics of the broker, or simulated ones.
+pub trait Sends {
+    /// A message on its way.
+    type Delivery;
+
+    /// Enqueues one message. With `Err` nothing was enqueued.
+    fn send(&self, message: Outgoing<'_>) -> Result<Self::Delivery, NotEnqueued>;
+
+    /// Waits for the report.
+    fn delivered(&self, delivery: Self::Delivery) -> impl Future<Output = Result<(), DeliveryFailure>>;
+
+    /// Why nothing can be sent any more, if it cannot.
+    fn fatal_error(&self) -> Option<String>;
+}
+
+impl Sends for Producer {
+    type Delivery = Delivery;
+
+    fn send(&self, message: Outgoing<'_>) -> Result<Delivery, NotEnqueued> {
+        Self::send(self, message)
+    }
+
+    async fn delivered(&self, delivery: Delivery) -> Result<(), DeliveryFailure> {
+        Self::delivered(self, delivery).await
+    }
+
+    fn fatal_error(&self) -> Option<String> {
+        Self::fatal_error(self)
+    }
+}
+
 /// Follows the journal.
-pub struct Publisher {
+pub struct Publisher<P = Producer> {
     path: PathBuf,
     /// Opened when first needed, and again after an error.
     connection: Option<Connection>,
-    outlet: Outlet,
+    outlet: Outlet<P>,
     position: u64,
     /// Behind the position, but on their topics already: one before them was not delivered.
     ahead: BTreeSet<u64>,
 }
 
 /// What a publisher needs besides its connection.
-pub struct Outlet {
+pub struct Outlet<P = Producer> {
     /// Endlessly patient, so that nothing is overtaken.
-    pub producer: Producer,
+    pub producer: P,
     /// Where to.
     pub topics: Topics,
     /// The watermark, and whom to tell.
@@ -105,9 +136,9 @@ struct Message {
     headers: Vec<Header>,
 }
 
-impl Publisher {
+impl<P: Sends> Publisher<P> {
     /// Goes on behind the watermark that the status has.
-    pub fn new(path: PathBuf, outlet: Outlet) -> Self {
+    pub fn new(path: PathBuf, outlet: Outlet<P>) -> Self {
         let position = outlet.status.published();
         Self { path, connection: None, outlet, position, ahead: BTreeSet::new() }
     }
@@ -214,7 +245,7 @@ impl Publisher {
         self.outlet.status.published.store(self.position, Ordering::Release);
     }
 
-    fn report(&self, delivery: Delivery) -> Result<(), DeliveryFailure> {
+    fn report(&self, delivery: P::Delivery) -> Result<(), DeliveryFailure> {
         self.outlet.runtime.block_on(async {
             tokio::select! {
                 report = self.outlet.producer.delivered(delivery) => report,
@@ -253,13 +284,13 @@ impl Publisher {
         rows.collect()
     }
 
-    fn enqueue(&mut self, row: &Row) -> rusqlite::Result<Result<Delivery, NotEnqueued>> {
+    fn enqueue(&mut self, row: &Row) -> rusqlite::Result<Result<P::Delivery, NotEnqueued>> {
         fail_point!("plant-dead-letter-twice", row.is_dead_letter(), |_| self.enqueue_twice(row));
         let message = if row.is_dead_letter() { self.dead_letter(row.sequence)? } else { fact(row) };
         Ok(self.send(row, &message))
     }
 
-    fn send(&self, row: &Row, message: &Message) -> Result<Delivery, NotEnqueued> {
+    fn send(&self, row: &Row, message: &Message) -> Result<P::Delivery, NotEnqueued> {
         let topics = &self.outlet.topics;
         let topic = match row.stream {
             0 => &topics.items,

@@ -14,15 +14,23 @@ use shared::search;
 
 /// An item as `upsert` of `model.lua` takes it.
 #[derive(Debug)]
-pub(super) struct Item {
-    id: String,
-    document: String,
-    sku: String,
-    row: String,
-    available: i64,
-    updated_at: i64,
-    facets: String,
-    reserved: i64,
+pub struct Item {
+    /// Its id.
+    pub id: String,
+    /// [`StoredItem`].
+    pub document: String,
+    /// Its SKU.
+    pub sku: String,
+    /// [`row`].
+    pub row: String,
+    /// Units for sale.
+    pub available: i64,
+    /// Milliseconds since 1970.
+    pub updated_at: i64,
+    /// [`facets`].
+    pub facets: String,
+    /// Units.
+    pub reserved: i64,
 }
 
 impl Item {
@@ -47,14 +55,21 @@ impl Item {
 
 /// A reservation as `reservation_at` of `model.lua` takes it.
 #[derive(Debug)]
-pub(super) struct Reservation {
-    id: String,
-    document: String,
-    numbered: String,
-    ended_at: Option<i64>,
-    order: String,
-    customer: String,
-    items: Vec<String>,
+pub struct Reservation {
+    /// Its id.
+    pub id: String,
+    /// [`StoredReservation`]; empty to drop it.
+    pub document: String,
+    /// [`numbered`].
+    pub numbered: String,
+    /// Milliseconds since 1970.
+    pub ended_at: Option<i64>,
+    /// Empty for none.
+    pub order: String,
+    /// Empty for none.
+    pub customer: String,
+    /// Of each line.
+    pub items: Vec<String>,
 }
 
 impl Reservation {
@@ -85,11 +100,13 @@ impl Reservation {
 
 /// What `upsert_all` of `model.lua` takes.
 #[derive(Debug, Default)]
-pub(super) struct Documents {
-    items: Vec<Item>,
-    reservations: Vec<Reservation>,
+pub struct Documents {
+    /// Items.
+    pub items: Vec<Item>,
+    /// Reservations.
+    pub reservations: Vec<Reservation>,
     /// Ids and documents.
-    stores: Vec<(String, String)>,
+    pub stores: Vec<(String, String)>,
 }
 
 impl Documents {
@@ -114,25 +131,25 @@ impl Documents {
 
 /// What `apply.lua` does at once.
 #[derive(Debug)]
-pub(super) struct Batch<'a> {
+pub struct Batch<'a> {
     /// The state as it was left.
-    pub(super) expected: &'a str,
+    pub expected: &'a str,
     /// The state after it.
-    pub(super) next: &'a str,
+    pub next: &'a str,
     /// Empty to leave them.
-    pub(super) superseded: &'a str,
+    pub superseded: &'a str,
     /// Empty to leave it.
-    pub(super) summary: &'a str,
+    pub summary: &'a str,
     /// What to tell.
-    pub(super) announcement: &'a str,
+    pub announcement: &'a str,
     /// What to write.
-    pub(super) documents: Documents,
+    pub documents: Documents,
     /// Items to remove.
-    pub(super) deleted: &'a [(ItemId, String)],
+    pub deleted: &'a [(ItemId, String)],
     /// Reservations to remove.
-    pub(super) dropped: Vec<Reservation>,
+    pub dropped: Vec<Reservation>,
     /// With the seconds that each is to stay.
-    pub(super) outcomes: Vec<(CommandId, String, i64)>,
+    pub outcomes: Vec<(CommandId, String, i64)>,
 }
 
 /// Those that are not too old to be kept. `now` is when the journal's last entry was made: the writer's clock may be far

@@ -12,6 +12,7 @@ use shared::read_model::State;
 use uuid::Uuid;
 
 use super::call::{Documents, json};
+use super::link::{Cache, Calls};
 use super::source::{Mark, OpenLine, Position};
 use super::whole::{Model, UP, announcement};
 use super::{Fault, Phase, Projector, REDIS, Step};
@@ -118,7 +119,7 @@ impl Fill {
     }
 }
 
-impl Projector {
+impl<C: Cache> Projector<C> {
     /// The next call of a fill.
     pub(super) fn fill_on(&mut self, fill: &Fill) -> Result<Step, Fault> {
         // It was emptied at once: nothing may claim to be whole meanwhile.

@@ -19,9 +19,59 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How many keys are looked at in one call.
 const KEYS_AT_ONCE: usize = 1000;
 
+/// What holds the read model: a Redis, or a simulated one.
+pub trait Cache {
+    /// A connection to it.
+    type Link: Calls;
+
+    /// Connects.
+    fn open(&self) -> Result<Self::Link, Failure>;
+}
+
+/// What is asked of it. Each is done at once or not at all, and only if the model is as it is expected to be.
+pub trait Calls {
+    /// Of the process: another one has another.
+    fn run(&self) -> &str;
+
+    /// How the model is.
+    fn marks(&mut self) -> Result<Marks, Failure>;
+
+    /// How many keys were evicted since it started.
+    fn evicted(&mut self) -> Result<u64, Failure>;
+
+    /// One batch into a whole model.
+    fn apply(&mut self, batch: &Batch<'_>) -> Result<Said, Failure>;
+
+    /// The documents of the reservations that ended first; none for one that is missing.
+    fn ended_first(&mut self, count: usize) -> Result<Vec<Option<String>>, Failure>;
+
+    /// Says how many reservations in the model have ended.
+    fn check(&mut self, expected: &str, heartbeat: &str) -> Result<Said, Failure>;
+
+    /// Empties the model, to be filled.
+    fn begin(&mut self, expected: &Marks, filling: &str, generation: Uuid) -> Result<Said, Failure>;
+
+    /// A part of a model that is being filled.
+    fn fill(&mut self, expected: &str, next: &str, documents: &Documents) -> Result<Said, Failure>;
+
+    /// Looks at some keys and removes the outcomes among them; says where to go on, `0` at the end.
+    fn forget(&mut self, expected: &str, next: &str, cursor: &str) -> Result<Said, Failure>;
+
+    /// Declares it whole. `beside` the state are the superseded logs and the summary.
+    fn finish(&mut self, expected: &str, state: &str, beside: [&str; 2], announcement: &str) -> Result<Said, Failure>;
+}
+
+impl Cache for RedisAddress {
+    type Link = Link;
+
+    fn open(&self) -> Result<Link, Failure> {
+        Ok(Link::open(self)?)
+    }
+}
+
 /// Why a call did not say what came of it.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub enum Failure {
     /// Redis said no, and nothing was done.
     Refused(RedisError),
     /// The connection is of no use any more, and what was asked for may have been done or not.
@@ -37,7 +87,7 @@ impl From<RedisError> for Failure {
 
 /// What a script said.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub enum Said {
     /// Done; where to go on, if it is of that kind.
     Done(String),
     /// It did nothing, because somebody else wrote: what there is instead.
@@ -48,11 +98,11 @@ pub(super) enum Said {
 
 /// What says how the model is: at most one of both is there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Marks {
+pub struct Marks {
     /// The field [`STATE`].
-    pub(super) state: Option<String>,
+    pub state: Option<String>,
     /// The field [`FILLING`].
-    pub(super) filling: Option<String>,
+    pub filling: Option<String>,
 }
 
 /// The scripts; a Redis that has forgotten one is given it again.
@@ -85,17 +135,17 @@ impl Scripts {
 }
 
 /// One connection.
-pub(super) struct Link {
+pub struct Link {
     connection: Connection,
     scripts: Scripts,
     channel: String,
     /// Of the Redis process: another one has another.
-    pub(super) run: String,
+    run: String,
 }
 
 impl Link {
     /// Connects, within [`PATIENCE`].
-    pub(super) fn open(address: &RedisAddress) -> Result<Self, RedisError> {
+    fn open(address: &RedisAddress) -> Result<Self, RedisError> {
         let mut redis = RedisConnectionInfo::default().set_db(address.database);
         if let Some(password) = &address.password {
             redis = redis.set_password(password);
@@ -113,19 +163,25 @@ impl Link {
         let channel = read_model::channel(address.database);
         Ok(Self { connection, scripts: Scripts::new(), channel, run })
     }
+}
 
-    pub(super) fn marks(&mut self) -> Result<Marks, Failure> {
+impl Calls for Link {
+    fn run(&self) -> &str {
+        &self.run
+    }
+
+    fn marks(&mut self) -> Result<Marks, Failure> {
         let (state, filling) = redis::cmd("HMGET").arg(ITEMS).arg(STATE).arg(FILLING).query(&mut self.connection)?;
         Ok(Marks { state, filling })
     }
 
     /// How many keys Redis has evicted since it started.
-    pub(super) fn evicted(&mut self) -> Result<u64, Failure> {
+    fn evicted(&mut self) -> Result<u64, Failure> {
         let count = info_field(&mut self.connection, "stats", "evicted_keys")?;
         Ok(count.parse().unwrap_or(0))
     }
 
-    pub(super) fn apply(&mut self, batch: &Batch<'_>) -> Result<Said, Failure> {
+    fn apply(&mut self, batch: &Batch<'_>) -> Result<Said, Failure> {
         let mut call = self.scripts.apply.prepare_invoke();
         call.key(keys());
         for (command, _, _) in &batch.outcomes {
@@ -146,7 +202,7 @@ impl Link {
     }
 
     /// The documents of the reservations that ended first; none for one that is missing.
-    pub(super) fn ended_first(&mut self, count: usize) -> Result<Vec<Option<String>>, Failure> {
+    fn ended_first(&mut self, count: usize) -> Result<Vec<Option<String>>, Failure> {
         // The sentinel comes before them.
         let ids: Vec<String> = redis::cmd("ZRANGE").arg(ENDED).arg(1).arg(count).query(&mut self.connection)?;
         if ids.is_empty() {
@@ -156,13 +212,13 @@ impl Link {
     }
 
     /// Says how many reservations in the model have ended.
-    pub(super) fn check(&mut self, expected: &str, heartbeat: &str) -> Result<Said, Failure> {
+    fn check(&mut self, expected: &str, heartbeat: &str) -> Result<Said, Failure> {
         let mut call = self.scripts.check.prepare_invoke();
         call.key(keys()).arg(expected).arg(&self.channel).arg(heartbeat);
         said(call.invoke(&mut self.connection))
     }
 
-    pub(super) fn begin(&mut self, expected: &Marks, filling: &str, generation: Uuid) -> Result<Said, Failure> {
+    fn begin(&mut self, expected: &Marks, filling: &str, generation: Uuid) -> Result<Said, Failure> {
         let mut call = self.scripts.begin.prepare_invoke();
         call.key(keys());
         call.arg(expected.state.as_deref().unwrap_or_default());
@@ -171,7 +227,7 @@ impl Link {
         said(call.invoke(&mut self.connection))
     }
 
-    pub(super) fn fill(&mut self, expected: &str, next: &str, documents: &Documents) -> Result<Said, Failure> {
+    fn fill(&mut self, expected: &str, next: &str, documents: &Documents) -> Result<Said, Failure> {
         let mut call = self.scripts.fill.prepare_invoke();
         call.key(keys()).arg(expected).arg(next);
         documents.write(&mut call);
@@ -179,20 +235,14 @@ impl Link {
     }
 
     /// Looks at some keys and removes the outcomes among them; says where to go on, `0` at the end.
-    pub(super) fn forget(&mut self, expected: &str, next: &str, cursor: &str) -> Result<Said, Failure> {
+    fn forget(&mut self, expected: &str, next: &str, cursor: &str) -> Result<Said, Failure> {
         let mut call = self.scripts.forget.prepare_invoke();
         call.key(keys()).arg(expected).arg(next).arg(format!("{OUTCOMES}*")).arg(cursor).arg(KEYS_AT_ONCE);
         said(call.invoke(&mut self.connection))
     }
 
     /// `beside` the state are the superseded logs and the summary.
-    pub(super) fn finish(
-        &mut self,
-        expected: &str,
-        state: &str,
-        beside: [&str; 2],
-        announcement: &str,
-    ) -> Result<Said, Failure> {
+    fn finish(&mut self, expected: &str, state: &str, beside: [&str; 2], announcement: &str) -> Result<Said, Failure> {
         let mut call = self.scripts.finish.prepare_invoke();
         call.key(keys()).arg(expected).arg(state).arg(&beside).arg(&self.channel).arg(announcement);
         said(call.invoke(&mut self.connection))

@@ -4,7 +4,7 @@ use shared::http::health::Condition;
 use shared::read_model::State;
 
 use super::fill::Fill;
-use super::link::Marks;
+use super::link::{Cache, Calls, Marks};
 use super::source::{Mark, Position};
 use super::whole::Model;
 use super::{Fault, Phase, Projector, REDIS, Step};
@@ -48,12 +48,12 @@ pub(super) fn examine<E>(
     })
 }
 
-impl Projector {
+impl<C: Cache> Projector<C> {
     /// Looks at what is there, and adopts it or begins to fill.
     pub(super) fn take_over(&mut self, reason: Option<String>) -> Result<Step, Fault> {
         let link = self.link.as_mut().expect("connected at the beginning of the step");
         // In this order: who has taken over from us has raised the epoch before touching the model.
-        let (marks, run) = (link.marks()?, link.run.clone());
+        let (marks, run) = (link.marks()?, link.run().to_owned());
         let (snapshot, position) = self.snapshot()?;
         let verdict = examine(marks.state.as_deref(), &run, &position, |sequence| snapshot.mark(sequence))?;
         let superseded = super::call::json(&snapshot.superseded()?);

@@ -9,6 +9,7 @@ use shared::read_model::{Announcement, OUTCOME_SECONDS, State, StoredReservation
 use shared::text::StoreId;
 
 use super::call::{Batch, Documents, Reservation, json, lasting};
+use super::link::{Cache, Calls};
 use super::source::{Changes, EarlierOutcomes, Mark, Position};
 use super::{Fault, Phase, Projector, REDIS, Step};
 use crate::clock::TimeSource;
@@ -129,7 +130,7 @@ fn stores(changes: &Changes) -> Vec<StoreId> {
     ids.map(|id| id.expect("the table holds none that is no id")).collect()
 }
 
-impl Projector {
+impl<C: Cache> Projector<C> {
     /// What there is to do beside a whole model.
     pub(super) fn follow(&mut self, mut model: Model) -> Result<Step, Fault> {
         if self.until_next_look().is_zero() {
