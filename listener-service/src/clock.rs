@@ -24,7 +24,13 @@ pub struct SimulatedTime {
     passed_micros: AtomicI64,
     /// By how much the wall clock is ahead of what has passed.
     wall_millis: AtomicI64,
+    /// How many naps may be taken.
+    naps: AtomicI64,
 }
+
+/// What a nap unwinds with that was not allowed: whoever took it is dead.
+#[derive(Debug)]
+pub struct Killed;
 
 impl SimulatedTime {
     /// Begins at a time of the wall clock.
@@ -33,6 +39,7 @@ impl SimulatedTime {
             began: Instant::now(),
             passed_micros: AtomicI64::new(0),
             wall_millis: AtomicI64::new(wall_clock.millis()),
+            naps: AtomicI64::new(i64::MAX),
         }
     }
 
@@ -40,6 +47,19 @@ impl SimulatedTime {
     pub fn pass(&self, time: Duration) {
         let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
         self.passed_micros.fetch_add(micros, Ordering::AcqRel);
+    }
+
+    /// After so many naps, whoever takes another is killed: it unwinds with [`Killed`], in the middle of what it does.
+    pub fn allow_naps(&self, naps: i64) {
+        self.naps.store(naps, Ordering::Release);
+    }
+
+    fn nap(&self, time: Duration) {
+        if self.naps.fetch_sub(1, Ordering::AcqRel) <= 0 {
+            // No hook for panics is called: it is nobody's fault.
+            std::panic::resume_unwind(Box::new(Killed));
+        }
+        self.pass(time);
     }
 
     /// Somebody sets the wall clock by so many milliseconds.
@@ -85,7 +105,7 @@ impl TimeSource {
     pub fn nap(&self, time: Duration) {
         match self {
             Self::Machine => std::thread::sleep(time),
-            Self::Simulated(simulated) => simulated.pass(time),
+            Self::Simulated(simulated) => simulated.nap(time),
         }
     }
 

@@ -190,6 +190,11 @@ impl<L: Log> Consuming<L> {
         Self { reader, log, intake, signals, held: VecDeque::new(), time, looked, certain: true }
     }
 
+    /// What it reads from.
+    pub fn reader(&self) -> &L {
+        &self.reader
+    }
+
     fn run(&mut self) -> Result<(), String> {
         while !self.is_stopped() {
             self.step()?;

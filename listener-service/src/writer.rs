@@ -314,6 +314,11 @@ impl Writer {
         &self.surroundings.time
     }
 
+    /// The writer's clock now.
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// The time since the lease was last moved.
     pub fn untouched_for(&self) -> Duration {
         self.surroundings.time.since(self.touched)

@@ -13,7 +13,7 @@ use shared::read_model::{
 use shared::search;
 
 /// An item as `upsert` of `model.lua` takes it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Item {
     /// Its id.
     pub id: String,
@@ -54,7 +54,7 @@ impl Item {
 }
 
 /// A reservation as `reservation_at` of `model.lua` takes it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reservation {
     /// Its id.
     pub id: String,
@@ -99,7 +99,7 @@ impl Reservation {
 }
 
 /// What `upsert_all` of `model.lua` takes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Documents {
     /// Items.
     pub items: Vec<Item>,

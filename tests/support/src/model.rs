@@ -152,6 +152,12 @@ impl Inventory {
         .collect()
     }
 
+    /// Gives back what one reservation holds. `false` if it is not there, has ended, or its deadline has not come.
+    pub fn expire_one(&mut self, id: ReservationId, now: Timestamp) -> bool {
+        let due = self.reservations.iter_mut().find(|reservation| reservation.id == id && reservation.is_due(now));
+        due.map(|reservation| reservation.end(ReservationStatus::Expired)).is_some()
+    }
+
     /// Units on hand.
     pub fn on_hand(&self, item: ItemId, store: &StoreId) -> i64 {
         self.levels.get(&(item, store.clone())).map_or(0, |level| level.on_hand)

@@ -72,6 +72,51 @@ pub fn differences(database: &Path, address: &RedisAddress) -> Result<(State, Ve
     Ok((state, found))
 }
 
+/// What is in the hashes of a model, whatever holds it: indexes are not here.
+#[derive(Debug, Clone, Default)]
+pub struct Documents {
+    /// Fields of [`ITEMS`], also those that are no items.
+    pub items: BTreeMap<String, String>,
+    /// [`ROWS`].
+    pub rows: BTreeMap<String, String>,
+    /// [`FACETS`].
+    pub facets: BTreeMap<String, String>,
+    /// Those of `shared::read_model::RESERVATIONS`.
+    pub reservations: BTreeMap<String, String>,
+    /// Those of `shared::read_model::STORES`.
+    pub stores: BTreeMap<String, String>,
+    /// Outcomes that are there.
+    pub outcomes: BTreeMap<CommandId, String>,
+}
+
+/// What differs between a model at rest and the database, at this time of the writer, or why they cannot be compared.
+pub fn differences_of(database: &Path, model: &Documents, now: Timestamp) -> Result<Vec<String>, String> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut sqlite = Connection::open_with_flags(database, flags).map_err(|error| error.to_string())?;
+    let snapshot = sqlite.transaction().map_err(|error| error.to_string())?;
+    let expected = Expected::read(&snapshot).map_err(|error| error.to_string())?;
+    let field = |name: &str| model.items.get(name).cloned().ok_or_else(|| format!("there is no field {name}"));
+    let state = parse::<State>(&field(STATE)?)?;
+    let mut found = Vec::new();
+    differ("sequence", &state.sequence, &expected.sequence, &mut found);
+    differ("next offset", &state.next_offset, &expected.next_offset, &mut found);
+    differ("superseded", &parse::<Vec<String>>(&field(SUPERSEDED)?)?, &expected.superseded, &mut found);
+    differ("tip", &state.tip, &expected.tip, &mut found);
+    differ("log", &state.log.as_ref().map(|log| log.as_str().to_owned()), &expected.log, &mut found);
+    differ("epoch", &state.epoch, &expected.epoch, &mut found);
+    let mut items = model.items.clone();
+    let summary = items.remove(SUMMARY);
+    items.retain(|field, _| field != STATE && field != SUPERSEDED);
+    compare_items(&items, &state, &expected, &mut found);
+    compare_maps(ROWS, &model.rows, &expected.rows(), &mut found);
+    compare_maps(FACETS, &model.facets, &expected.facets(), &mut found);
+    Beside::of(summary, model.reservations.clone(), model.stores.clone())
+        .compare_documents(&state, &expected, &mut found);
+    let there = |command: &CommandId| model.outcomes.get(command).map(String::as_str);
+    compare_outcomes(there, &state, &expected, now, &mut found);
+    Ok(found)
+}
+
 /// Everything that is in the model.
 struct Actual {
     items: BTreeMap<String, String>,
@@ -113,13 +158,7 @@ impl Actual {
     }
 
     fn compare(&self, state: &State, expected: &Expected, found: &mut Vec<String>) {
-        let present = |map: &BTreeMap<String, String>| map.keys().cloned().collect::<BTreeSet<_>>();
-        let ids = expected.items.keys().cloned().collect();
-        differ("the items' ids", &present(&self.items), &ids, found);
-        for (id, text) in &self.items {
-            let Some(item) = expected.items.get(id) else { continue };
-            compare_item(text, item, expected.changed.get(id).copied().unwrap_or(0), state, found);
-        }
+        compare_items(&self.items, state, expected, found);
         compare_maps(ROWS, &self.rows, &expected.rows(), found);
         compare_maps(TERMS, &self.terms, &expected.terms(), found);
         compare_maps(SHARED_BEGINNINGS, &self.shared_beginnings, &expected.shared_beginnings(), found);
@@ -131,22 +170,35 @@ impl Actual {
         compare_maps(LOW_STOCK, &self.low_stock, &expected.low_stock(), found);
         compare_maps(MOST_RESERVED, &self.most_reserved, &expected.most_reserved(), found);
         self.beside.compare(state, expected, found);
-        self.compare_outcomes(state, expected, found);
+        compare_outcomes(|command| self.outcomes[command].as_deref(), state, expected, Timestamp::wall_clock(), found);
     }
+}
 
-    fn compare_outcomes(&self, state: &State, expected: &Expected, found: &mut Vec<String>) {
-        for (command, outcome) in &expected.outcomes {
-            let text = self.outcomes[command].as_deref();
-            let is_claimed = outcome.applied_at >= state.outcomes_since
-                && outcome.applied_at.plus_millis(3_590_000) > Timestamp::wall_clock();
-            match text.map(serde_json::from_str::<StoredOutcome>) {
-                Some(Ok(stored)) => differ(&format!("outcome {command}"), &stored, outcome, found),
-                Some(Err(error)) => found.push(format!("outcome {command} cannot be read: {error}")),
-                None if is_claimed => {
-                    found.push(format!("outcome {command} is missing, told at {}", outcome.applied_at));
-                }
-                None => {}
+fn compare_items(items: &BTreeMap<String, String>, state: &State, expected: &Expected, found: &mut Vec<String>) {
+    let present: BTreeSet<String> = items.keys().cloned().collect();
+    differ("the items' ids", &present, &expected.items.keys().cloned().collect(), found);
+    for (id, text) in items {
+        let Some(item) = expected.items.get(id) else { continue };
+        compare_item(text, item, expected.changed.get(id).copied().unwrap_or(0), state, found);
+    }
+}
+
+fn compare_outcomes<'a>(
+    there: impl Fn(&CommandId) -> Option<&'a str>,
+    state: &State,
+    expected: &Expected,
+    now: Timestamp,
+    found: &mut Vec<String>,
+) {
+    for (command, outcome) in &expected.outcomes {
+        let is_claimed = outcome.applied_at >= state.outcomes_since && outcome.applied_at.plus_millis(3_590_000) > now;
+        match there(command).map(serde_json::from_str::<StoredOutcome>) {
+            Some(Ok(stored)) => differ(&format!("outcome {command}"), &stored, outcome, found),
+            Some(Err(error)) => found.push(format!("outcome {command} cannot be read: {error}")),
+            None if is_claimed => {
+                found.push(format!("outcome {command} is missing, told at {}", outcome.applied_at));
             }
+            None => {}
         }
     }
 }

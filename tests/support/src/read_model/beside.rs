@@ -20,6 +20,15 @@ pub(super) struct Beside {
 }
 
 impl Beside {
+    /// Without the lists.
+    pub(super) fn of(
+        summary: Option<String>,
+        reservations: BTreeMap<String, String>,
+        stores: BTreeMap<String, String>,
+    ) -> Self {
+        Self { summary, reservations, lists: Vec::new(), ended: Members::new(), stores }
+    }
+
     pub(super) fn read(redis: &mut Redis, summary: Option<String>) -> redis::RedisResult<Self> {
         let lists = ReservationIndex::ALL.iter().map(|index| members(redis, index.key()));
         Ok(Self {
@@ -32,6 +41,17 @@ impl Beside {
     }
 
     pub(super) fn compare(&self, state: &State, expected: &Expected, found: &mut Vec<String>) {
+        let wanted = self.compare_documents(state, expected, found);
+        self.compare_lists(&wanted, found);
+    }
+
+    /// Returns the reservations that should be there.
+    pub(super) fn compare_documents(
+        &self,
+        state: &State,
+        expected: &Expected,
+        found: &mut Vec<String>,
+    ) -> BTreeMap<String, StoredReservation> {
         match self.summary.as_deref().map(serde_json::from_str::<StoredSummary>) {
             Some(Ok(summary)) => {
                 // It is that of the last step that changed anything.
@@ -44,7 +64,7 @@ impl Beside {
             other => found.push(format!("{SUMMARY}: {other:?}")),
         }
         self.compare_stores(state, expected, found);
-        self.compare_reservations(state, expected, found);
+        self.compare_reservations(state, expected, found)
     }
 
     fn compare_stores(&self, state: &State, expected: &Expected, found: &mut Vec<String>) {
@@ -64,7 +84,12 @@ impl Beside {
     }
 
     /// Those below the number from which on all are there may be missing if they have ended, and only then.
-    fn compare_reservations(&self, state: &State, expected: &Expected, found: &mut Vec<String>) {
+    fn compare_reservations(
+        &self,
+        state: &State,
+        expected: &Expected,
+        found: &mut Vec<String>,
+    ) -> BTreeMap<String, StoredReservation> {
         let mut there: BTreeMap<String, StoredReservation> = BTreeMap::new();
         for (id, text) in without_mark(RESERVATIONS, &self.reservations, state, found) {
             match serde_json::from_str::<StoredReservation>(text) {
@@ -83,6 +108,10 @@ impl Beside {
         let mut wanted = expected.reservations.clone();
         wanted.retain(|id, reservation| must_be(reservation) || there.contains_key(id));
         compare_maps(RESERVATIONS, &there, &wanted, found);
+        wanted
+    }
+
+    fn compare_lists(&self, wanted: &BTreeMap<String, StoredReservation>, found: &mut Vec<String>) {
         for (index, list) in ReservationIndex::ALL.into_iter().zip(&self.lists) {
             let members = wanted.values().flat_map(|reservation| {
                 let values: BTreeSet<String> = match index {
