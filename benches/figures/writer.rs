@@ -7,7 +7,6 @@ mod raw;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -116,7 +115,7 @@ impl Bench {
         let surroundings = Surroundings {
             topic: "inventory.commands".to_owned(),
             retention: Duration::from_hours(1),
-            published: Arc::new(AtomicU64::new(0)),
+            published: Arc::default(),
             time: TimeSource::Simulated(Arc::clone(&time)),
         };
         let writer = Writer::start(connection, lease, log, surroundings)?;

@@ -20,6 +20,7 @@ mod movements;
 mod outcomes;
 pub mod process;
 pub mod projector;
+pub mod published;
 pub mod publisher;
 mod reservations;
 mod retry;

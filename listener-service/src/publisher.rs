@@ -9,8 +9,6 @@ mod planted;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use fail::fail_point;
@@ -27,6 +25,7 @@ use tokio::runtime::Handle;
 use crate::database;
 use crate::dead_letter::stored_headers;
 use crate::journal;
+use crate::published::Unpublishable;
 use crate::status::Status;
 
 /// The dependency "publishing".
@@ -100,17 +99,6 @@ pub struct Outlet<P = Producer> {
     pub runtime: Handle,
     /// When to end.
     pub shutdown: Shutdown,
-    /// To the writer, who keeps the reason.
-    pub unpublishable: Sender<Unpublishable>,
-}
-
-/// A dead letter that the broker refuses for what it is; the writer keeps the reason beside it.
-#[derive(Debug)]
-pub struct Unpublishable {
-    /// Its place in the journal.
-    pub sequence: u64,
-    /// What the broker said.
-    pub reason: String,
 }
 
 struct Row {
@@ -232,7 +220,7 @@ impl<P: Sends> Publisher<P> {
     fn give_up(&mut self, row: &Row, reason: String) {
         tracing::error!(sequence = row.sequence, reason, "cannot be published; it is kept in the database");
         metrics::counter!("inventory_unpublishable_total").increment(1);
-        let _ = self.outlet.unpublishable.send(Unpublishable { sequence: row.sequence, reason });
+        self.outlet.status.published.give_up(Unpublishable { sequence: row.sequence, reason });
         self.done(row.sequence);
     }
 
@@ -242,7 +230,7 @@ impl<P: Sends> Publisher<P> {
         while self.ahead.remove(&(self.position + 1)) {
             self.position += 1;
         }
-        self.outlet.status.published.store(self.position, Ordering::Release);
+        self.outlet.status.published.reach(self.position);
     }
 
     fn report(&self, delivery: P::Delivery) -> Result<(), DeliveryFailure> {

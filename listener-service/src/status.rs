@@ -10,6 +10,7 @@ use shared::http::health::{Condition, Readiness};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::published::Published;
 use crate::writer::Committed;
 
 /// The dependency "the database file".
@@ -75,8 +76,8 @@ pub struct Status {
     sequence: watch::Sender<u64>,
     last_checkpoint_micros: AtomicU64,
     read_model: Mutex<Option<ReadModel>>,
-    /// The publisher's watermark: all up to this sequence is on its topic.
-    pub published: Arc<AtomicU64>,
+    /// How far the publisher is.
+    pub published: Arc<Published>,
 }
 
 impl Status {
@@ -183,6 +184,6 @@ impl Status {
 
     /// The publisher's watermark.
     pub fn published(&self) -> u64 {
-        self.published.load(Ordering::Acquire)
+        self.published.watermark()
     }
 }

@@ -4,7 +4,6 @@
 //! names the page.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ use crate::lease::{Attempt, Candidate, Lease};
 use crate::logs::{self, CurrentLog, LogError};
 use crate::process::{Existence, Process};
 use crate::projector::{self, Projector};
-use crate::publisher::{Outlet, Publisher, Unpublishable};
+use crate::publisher::{Outlet, Publisher};
 use crate::retry::Pauses;
 use crate::schema::{self, SchemaError};
 use crate::status::{BROKER, DATABASE, LEASE, Role, Status};
@@ -69,8 +68,7 @@ impl Supervisor {
         self.status.begun(writer.sequence(), writer.log().next_offset);
         let intake = Arc::new(Intake::new(self.config.writer.batch_max));
         let consumer = Consumer::spawn(reader, writer.log().clone(), Arc::clone(&intake))?;
-        let (sender, unpublishable) = mpsc::channel();
-        let publisher = self.publisher(sender)?;
+        let publisher = self.publisher()?;
         let projector = self.projector(lease)?;
         tracing::info!(
             epoch = lease.epoch,
@@ -83,7 +81,6 @@ impl Supervisor {
             writer,
             intake,
             consumer: consumer.signals(),
-            unpublishable,
             status: Arc::clone(&self.status),
             settings: self.config.writer.clone(),
             shutdown: self.shutdown.clone(),
@@ -229,7 +226,7 @@ impl Supervisor {
         Ok(log)
     }
 
-    fn publisher(&self, unpublishable: Sender<Unpublishable>) -> std::io::Result<JoinHandle<()>> {
+    fn publisher(&self) -> std::io::Result<JoinHandle<()>> {
         let path = self.config.sqlite_path.clone();
         let outlet = Outlet {
             producer: self.producer.clone(),
@@ -237,7 +234,6 @@ impl Supervisor {
             status: Arc::clone(&self.status),
             runtime: self.runtime.clone(),
             shutdown: self.shutdown.clone(),
-            unpublishable,
         };
         std::thread::Builder::new().name("publisher".to_owned()).spawn(in_current_span(move || {
             Publisher::new(path, outlet).run();

@@ -4,7 +4,6 @@
 //! tried again alone and then buried; another writer ends this one.
 
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,9 +15,8 @@ use shared::lifecycle::Shutdown;
 use crate::clock::TimeSource;
 use crate::config::WriterOptions;
 use crate::consumer::{Consumer, Signals};
-use crate::dead_letter::{self, Reason};
+use crate::dead_letter::Reason;
 use crate::intake::Intake;
-use crate::publisher::Unpublishable;
 use crate::retry::Pauses;
 use crate::status::{DATABASE, Status};
 use crate::writer::{ApplyError, Committed, Writer};
@@ -61,7 +59,6 @@ pub struct Core {
     intake: Arc<Intake>,
     /// Whom to tell how far the writer is.
     consumer: Arc<Signals>,
-    unpublishable: Receiver<Unpublishable>,
     status: Arc<Status>,
     settings: WriterOptions,
     shutdown: Shutdown,
@@ -87,8 +84,6 @@ pub struct Parts {
     pub intake: Arc<Intake>,
     /// Whom to tell how far it is.
     pub consumer: Arc<Signals>,
-    /// What could not be published.
-    pub unpublishable: Receiver<Unpublishable>,
     /// Whom to tell.
     pub status: Arc<Status>,
     /// Bounds.
@@ -158,10 +153,10 @@ impl Work {
 impl Core {
     /// Ready to begin.
     pub fn new(parts: Parts) -> Self {
-        let Parts { writer, intake, consumer, unpublishable, status, settings, shutdown } = parts;
+        let Parts { writer, intake, consumer, status, settings, shutdown } = parts;
         let time = writer.time().clone();
         let purged = time.instant();
-        Self { writer, intake, consumer, unpublishable, status, settings, shutdown, time, purged }
+        Self { writer, intake, consumer, status, settings, shutdown, time, purged }
     }
 
     /// The writer, to look at.
@@ -196,11 +191,6 @@ impl Core {
             self.settle(&batch)?;
         }
         self.expire()?;
-        for Unpublishable { sequence, reason } in self.unpublishable.try_iter() {
-            if let Err(error) = dead_letter::note_unpublishable(self.writer.connection(), sequence, &reason) {
-                tracing::error!(sequence, %error, "cannot note that a dead letter could not be published");
-            }
-        }
         self.purge()?;
         if let Some(took) = self.writer.checkpoint() {
             self.status.checkpointed(took);

@@ -12,7 +12,6 @@ mod value;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fail::fail_point;
@@ -23,9 +22,10 @@ use shared::clock::Timestamp;
 use crate::aggregates::Aggregates;
 use crate::clock::{TimeSource, WriterClock};
 use crate::database::{DatabaseError, is_about_the_data};
-use crate::dead_letter::Reason;
+use crate::dead_letter::{self, Reason};
 use crate::lease::Lease;
 use crate::logs::{self, CurrentLog};
+use crate::published::Published;
 use crate::reservations::{self, Due};
 use batch::{Batch, Counts, Failure};
 use checkpoint::Checkpoints;
@@ -79,8 +79,8 @@ pub struct Surroundings {
     pub topic: String,
     /// How long outcomes are kept.
     pub retention: Duration,
-    /// The publisher's watermark; it rides on the next batch.
-    pub published: Arc<AtomicU64>,
+    /// How far the publisher is; it rides on the next batch.
+    pub published: Arc<Published>,
     /// Where deadlines and pauses are measured.
     pub time: TimeSource,
 }
@@ -119,6 +119,8 @@ struct Filled {
     sequence: u64,
     counts: Counts,
     published: u64,
+    /// How many dead letters it was noted of that they cannot be published.
+    unpublishable: usize,
     next_deadline: Option<Timestamp>,
 }
 
@@ -135,7 +137,7 @@ impl Writer {
             connection.query_row("SELECT last_time, published FROM progress", [], |row| {
                 Ok((Timestamp::from_millis(row.get(0)?), row.get(1)?))
             })?;
-        surroundings.published.store(published_stored, Ordering::Release);
+        surroundings.published.reach(published_stored);
         let next_deadline = reservations::next_deadline(&connection, |_| false)?;
         Ok(Self {
             checkpoints: Checkpoints::of(&connection, surroundings.time.clone()),
@@ -221,6 +223,7 @@ impl Writer {
         }
         self.sequence = filled.sequence;
         self.published_stored = filled.published;
+        self.surroundings.published.stored(filled.unpublishable);
         self.next_deadline = filled.next_deadline;
         self.touched = self.surroundings.time.instant();
         let took = started.elapsed();
@@ -256,7 +259,10 @@ impl Writer {
         {
             return Err(Failure::Fenced("the position was moved by somebody else"));
         }
-        let published = self.surroundings.published.load(Ordering::Acquire);
+        let (published, unpublishable) = self.surroundings.published.told();
+        for letter in &unpublishable {
+            dead_letter::note_unpublishable(&self.connection, letter.sequence, &letter.reason)?;
+        }
         counts.store(&self.connection, published, now)?;
         value.store(&self.connection)?;
         let next_deadline = match job {
@@ -266,7 +272,7 @@ impl Writer {
                 reservations::next_deadline(&self.connection, aside)?
             }
         };
-        Ok(Filled { sequence, counts, published, next_deadline })
+        Ok(Filled { sequence, counts, published, unpublishable: unpublishable.len(), next_deadline })
     }
 
     /// How long until a reservation may have to expire; none if none has a deadline.
@@ -326,7 +332,7 @@ impl Writer {
 
     /// Whether the publisher has come further than the database knows.
     pub fn has_watermark_to_store(&self) -> bool {
-        self.surroundings.published.load(Ordering::Acquire) > self.published_stored
+        self.surroundings.published.watermark() > self.published_stored
     }
 
     /// A transaction of its own for the lease's heartbeat and the watermark.

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use kafka::Record;
 use listener_service::clock::{SimulatedTime, TimeSource};
 use listener_service::lease::{Attempt, Candidate, Lease};
+use listener_service::published::Published;
 use listener_service::writer::{ApplyError, Committed, Surroundings, Writer};
 use listener_service::{database, logs, schema};
 use rusqlite::Connection;
@@ -29,6 +29,8 @@ pub(crate) struct Bench {
     next_offset: i64,
     history: History,
     time: Arc<SimulatedTime>,
+    /// What its publisher would tell it.
+    pub(crate) published: Arc<Published>,
 }
 
 impl Bench {
@@ -36,9 +38,10 @@ impl Bench {
         let folder = tempfile::tempdir().expect("a folder");
         let log = LogId::cluster("test");
         let time = Arc::new(SimulatedTime::at(Timestamp::wall_clock()));
-        let writer = start(&folder.path().join("inventory.db"), &log, Arc::clone(&time));
+        let published = Arc::default();
+        let writer = start(&folder.path().join("inventory.db"), &log, Arc::clone(&time), Arc::clone(&published));
         let history = History { complete: true, ..History::default() };
-        Self { folder, writer, log, next_offset: 0, history, time }
+        Self { folder, writer, log, next_offset: 0, history, time, published }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -52,11 +55,12 @@ impl Bench {
 
     /// The same, with something done to the folder while nobody had the database open.
     pub(crate) fn restart_after(self, between: impl FnOnce(&std::path::Path)) -> Self {
-        let Self { folder, writer, log, next_offset, history, time } = self;
+        let Self { folder, writer, log, next_offset, history, time, .. } = self;
         drop(writer);
         between(folder.path());
-        let writer = start(&folder.path().join("inventory.db"), &log, Arc::clone(&time));
-        Self { folder, writer, log, next_offset, history, time }
+        let published = Arc::default();
+        let writer = start(&folder.path().join("inventory.db"), &log, Arc::clone(&time), Arc::clone(&published));
+        Self { folder, writer, log, next_offset, history, time, published }
     }
 
     /// The same, after the wall clock was set by so many milliseconds.
@@ -166,7 +170,7 @@ impl Bench {
     }
 }
 
-fn start(path: &std::path::Path, log: &LogId, time: Arc<SimulatedTime>) -> Writer {
+fn start(path: &std::path::Path, log: &LogId, time: Arc<SimulatedTime>, published: Arc<Published>) -> Writer {
     let mut connection = database::open(path).expect("opened");
     let lease = lease(&mut connection);
     schema::migrate(&mut connection, path, lease).expect("migrated");
@@ -174,7 +178,7 @@ fn start(path: &std::path::Path, log: &LogId, time: Arc<SimulatedTime>) -> Write
     let surroundings = Surroundings {
         topic: "inventory.commands".to_owned(),
         retention: RETENTION,
-        published: Arc::new(AtomicU64::new(0)),
+        published,
         time: TimeSource::Simulated(time),
     };
     Writer::start(connection, lease, log, surroundings).expect("started")

@@ -1,6 +1,7 @@
 //! What goes wrong: garbage, a failing database, a version that moved, another writer.
 
 use listener_service::dead_letter::Reason;
+use listener_service::published::Unpublishable;
 use listener_service::writer::ApplyError;
 
 use crate::bench::{Bench, adjust, create, item, request, reserve};
@@ -40,6 +41,25 @@ fn what_is_no_command_is_one_dead_letter_as_it_came_and_what_follows_is_applied(
         .query_row("SELECT value FROM dead_letters WHERE code = 'MALFORMED_MESSAGE'", [], |row| row.get(0))
         .expect("kept");
     assert_eq!(kept, b"\xff\xfe not JSON");
+    bench.check();
+}
+
+#[test]
+fn why_a_dead_letter_cannot_be_published_is_stored_with_the_watermark_that_passes_over_it() {
+    let mut bench = Bench::new();
+    let poison = bench.raw(Some(b"key"), Some(b"garbage"));
+    bench.expect_dead(&poison);
+    bench.apply(&[poison]).expect("applied");
+    bench.published.give_up(Unpublishable { sequence: 1, reason: "too large".to_owned() });
+    bench.published.reach(1);
+    // The commit that stores the watermark fails at first, and the process dies after the one that does not.
+    bench.writer.connection().commit_hook(Some(|| true)).expect("ours");
+    assert!(matches!(bench.writer.tick(), Err(ApplyError::Database(_))));
+    bench.writer.connection().commit_hook(None::<fn() -> bool>).expect("ours");
+    bench.writer.tick().expect("committed");
+    let bench = bench.restart();
+    assert_eq!(bench.published.watermark(), 1);
+    assert_eq!(bench.count("dead_letters WHERE publish_error = 'too large'"), 1);
     bench.check();
 }
 
