@@ -188,7 +188,9 @@ impl Listener {
             has_full_disk: false,
             epoch: lease.epoch,
         };
-        flaky.iter().for_each(|one| listener.make_flaky(*one));
+        for one in flaky {
+            listener.make_flaky(*one);
+        }
         Ok(listener)
     }
 

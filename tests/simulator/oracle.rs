@@ -84,13 +84,11 @@ fn judge(
     }
     let objections = model.objections(asked, at);
     let expected: Vec<_> = objections.iter().map(|code| Some(code.as_str())).collect();
-    match model.apply(asked, at) {
-        Ok(()) => (ending.0 != "applied").then(|| format!("{told} ended as {ending:?}, nothing spoke against it")),
-        Err(_) => {
-            let is_expected = ending.0 == "rejected" && expected.contains(&ending.1);
-            (!is_expected).then(|| format!("{told} ended as {ending:?}, not {expected:?}"))
-        }
+    if model.apply(asked, at).is_ok() {
+        return (ending.0 != "applied").then(|| format!("{told} ended as {ending:?}, nothing spoke against it"));
     }
+    let is_expected = ending.0 == "rejected" && expected.contains(&ending.1);
+    (!is_expected).then(|| format!("{told} ended as {ending:?}, not {expected:?}"))
 }
 
 fn differ<T: PartialEq + std::fmt::Debug>(what: &str, actual: &[T], expected: &[T]) -> Vec<String> {

@@ -21,7 +21,8 @@ impl World {
             36..52 => self.with(nth, Self::step_core),
             52..62 => self.with(nth, Self::step_publisher),
             62..74 => self.with(nth, Self::step_projector),
-            74..80 => self.pass_time(),
+            74..79 => self.pass_time(),
+            79 => self.look_in_between(),
             80..85 => self.harm_the_database(nth),
             85..90 => self.harm_the_cache(),
             90..94 => self.harm_the_broker(),
@@ -44,7 +45,7 @@ impl World {
 
     fn restart(&mut self) {
         let host = if self.random.chance(50) { "a" } else { "b" };
-        let distance = self.random.number(1, 400);
+        let distance = self.random.number(1, 60);
         match self.random.below(10) {
             // It dies while it takes over.
             0 => self.start_with(host, |faults| faults.die_in(distance)),
@@ -128,17 +129,32 @@ impl World {
     fn harm_the_database(&mut self, nth: usize) {
         let Some(listener) = self.listeners.get(nth) else { return };
         let distance = self.random.number(1, 120);
-        let kind = self.random.below(5);
+        let kind = self.random.below(6);
         self.tally.count(
-            ["interrupts armed", "deaths armed", "deaths after COMMIT armed", "commits to fail", "full disks"][kind],
+            [
+                "interrupts armed",
+                "deaths armed",
+                "deaths after COMMIT armed",
+                "commits to fail",
+                "checkpoints",
+                "full disks",
+            ][kind],
         );
         match kind {
             0 => listener.faults.interrupt(distance, self.random.number(1, 6)),
             1 => listener.faults.die_in(distance),
             2 => listener.faults.die_after_commits(self.random.number(1, 3)),
+            4 => self.checkpoint(nth),
             3 => listener.faults.fail_commits(self.random.number(1, 5)),
             _ => self.fill_the_disk(nth),
         }
+    }
+
+    /// As the writer does when its log has grown, which it does in no run that is so short.
+    fn checkpoint(&mut self, nth: usize) {
+        let mode = ["PASSIVE", "RESTART", "TRUNCATE"][self.random.below(3)];
+        let connection = self.listeners[nth].connection();
+        let _ = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()));
     }
 
     /// Until its process is started again: it waits for the disk, and dies of that.

@@ -1,4 +1,4 @@
-//! Every choice of a run, from its seed alone (SplitMix64).
+//! Every choice of a run, from its seed alone (`SplitMix64`).
 
 pub(crate) struct Random(u64);
 

@@ -1,6 +1,6 @@
 //! One run: everything that happens in it follows from its seed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,6 +12,7 @@ use listener_service::work::Ended;
 use rusqlite::{Connection, OpenFlags};
 use shared::clock::Timestamp;
 use shared::id::CommandId;
+use testkit::checker::{self, History, Origin, Sent};
 use uuid::Uuid;
 
 use crate::cache::Redis;
@@ -52,6 +53,8 @@ pub(crate) struct World {
     started: i32,
     logs: usize,
     violations: Vec<String>,
+    /// A reader beside all others.
+    reading: Connection,
     _folder: tempfile::TempDir,
 }
 
@@ -88,6 +91,7 @@ impl World {
             ended_kept: random.between(1, 6),
         };
         let turns = random.between(40, 110);
+        let reading = Connection::open(&at.path).expect("opened");
         Self {
             random,
             at,
@@ -100,6 +104,7 @@ impl World {
             started: 0,
             logs: 1,
             violations: Vec::new(),
+            reading,
             _folder: folder,
         }
     }
@@ -212,8 +217,56 @@ impl World {
         }
     }
 
+    /// What it told, and what it died of telling, is in the database.
+    fn hold_to_what_was_told(&mut self, nth: usize) {
+        let status = &self.listeners[nth].status;
+        let (sequence, next_offset) = (*status.sequence().borrow(), *status.next_offset().borrow());
+        let durable: (u64, i64) = self
+            .reading
+            .query_row(
+                "SELECT (SELECT coalesce(max(sequence), 0) FROM journal),
+                    (SELECT coalesce(max(next_offset), 0) FROM logs WHERE superseded_at IS NULL)",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .expect("readable");
+        if (sequence, next_offset) > durable || next_offset > durable.1 {
+            let told = (sequence, next_offset);
+            self.violations.push(format!("told {told:?} (sequence, offset), the database has {durable:?}"));
+        }
+        if status.published() > durable.0 {
+            self.violations.push(format!("published up to {}, the journal ends at {}", status.published(), durable.0));
+        }
+    }
+
+    /// In the middle of everything: what the database and the cache say must hold then too.
+    pub(crate) fn look_in_between(&mut self) {
+        let history = self.clients.history(&self.reading).expect("readable");
+        let commands = history.commands.into_iter().map(|sent| Sent { unknown: true, accepted: false, ..sent });
+        let poison_so_far = self.dead_letters_so_far(history.poison);
+        let history = History { commands: commands.collect(), poison: poison_so_far, complete: true };
+        let report = checker::check(&self.at.path, &history);
+        self.violations.extend(report.violations().map(|(name, text)| format!("in between: {name}: {text}")));
+        self.tally.count("looks in between");
+    }
+
+    fn dead_letters_so_far(&self, poison: Vec<Origin>) -> Vec<Origin> {
+        let mut statement = self
+            .reading
+            .prepare_cached("SELECT log_id, coalesce(next_offset, 0), superseded_at IS NULL FROM logs")
+            .expect("readable");
+        let logs = statement.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))).expect("readable");
+        let logs: BTreeMap<String, (i64, bool)> = logs.collect::<Result<_, _>>().expect("readable");
+        let is_reached = |origin: &Origin| {
+            logs.get(&origin.log).is_some_and(|(next, is_current)| !is_current || origin.offset < *next)
+        };
+        poison.into_iter().filter(is_reached).collect()
+    }
+
     pub(crate) fn step_core(&mut self, nth: usize) {
-        match self.listeners[nth].work() {
+        let ended = self.listeners[nth].work();
+        self.hold_to_what_was_told(nth);
+        match ended {
             Outcome::Done(Ok(())) => {}
             Outcome::Done(Err(Ended::Fenced(_))) => {
                 self.tally.count("fenced");
@@ -232,7 +285,7 @@ impl World {
 
     fn has_the_lease(&self, nth: usize) -> bool {
         let epoch: i64 =
-            self.look().query_row("SELECT epoch FROM lease", [], |row| row.get(0)).expect("there is a lease");
+            self.reading.query_row("SELECT epoch FROM lease", [], |row| row.get(0)).expect("there is a lease");
         epoch == self.listeners[nth].epoch
     }
 
@@ -285,7 +338,7 @@ impl World {
             quiet = if self.is_at_rest() { quiet + 1 } else { 0 };
             // Long enough for every deadline, and for what is tried again later.
             if quiet == 1 {
-                self.at.time.pass(Duration::from_secs(60));
+                self.at.time.pass(Duration::from_mins(1));
             }
             if quiet == 4 {
                 return;
