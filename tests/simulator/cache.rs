@@ -335,7 +335,10 @@ impl Link {
     fn ask(&self, call: Call) -> Result<Said, Failure> {
         let mut redis = self.reach()?;
         let unclear = || Err(Failure::Unclear(failure("no answer")));
-        match redis.slip.take() {
+        // What matters is what becomes of a call that changes something: most only look.
+        let is_look = matches!(call, Call::Check { .. });
+        let slip = redis.slip.take_if(|slip| !is_look || matches!(slip, Slip::Lost | Slip::Refused));
+        match slip {
             None => Ok(redis.perform(&call)),
             Some(Slip::Lost) => unclear(),
             Some(Slip::Unanswered) => {

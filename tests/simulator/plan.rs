@@ -14,6 +14,7 @@ impl World {
         if self.listeners.is_empty() {
             self.restart();
         }
+        self.bring_what_is_late();
         let nth = self.one();
         match self.random.below(100) {
             0..22 => return self.send(),
@@ -200,13 +201,6 @@ impl World {
                 redis.is_down = !redis.is_down;
                 "cache: down or up"
             }
-            6 | 7 => {
-                let late = std::mem::take(&mut redis.late);
-                for call in &late {
-                    redis.perform(call);
-                }
-                if late.is_empty() { "cache: nothing late" } else { "cache: late calls came" }
-            }
             _ => {
                 let slips = [
                     (Slip::Lost, "cache: lost a call"),
@@ -223,6 +217,18 @@ impl World {
         };
         drop(redis);
         self.tally.count(told);
+    }
+
+    /// Calls of which nobody knew whether they would arrive.
+    fn bring_what_is_late(&mut self) {
+        let mut redis = self.at.redis.borrow_mut();
+        if redis.late.is_empty() || !self.random.chance(8) {
+            return;
+        }
+        for call in std::mem::take(&mut redis.late) {
+            redis.perform(&call);
+            self.tally.count("cache: late calls came");
+        }
     }
 
     fn harm_the_broker(&mut self) {

@@ -1,11 +1,16 @@
 //! Seeds that once failed, each with what it found.
+//!
+//! A seed is the same run only while the plan draws its choices in the same order. Whoever changes the plan takes back
+//! what mended the fault, runs a hundred seeds, and writes those that fail here in place of the old ones.
 
 use crate::{assert_clean, run};
 
 /// A seed, and what it found.
-const ONCE_FAILED: [(u64, &str); 2] = [
-    (29, "a listener that died left a dead letter that was neither published nor said to be unpublishable"),
-    (34, "the same, after a death in the writer"),
+const ONCE_FAILED: [(u64, &str); 4] = [
+    (5, "a dead letter neither published nor said to be unpublishable: the watermark was stored before the reason"),
+    (37, "the same"),
+    (77, "the same"),
+    (101, "the same"),
 ];
 
 #[test]
