@@ -69,7 +69,7 @@ pub(crate) struct Listener {
     batch_max: usize,
     /// Messages that were handed over and not taken yet, at most.
     handed: usize,
-    pub(crate) has_full_disk: bool,
+    has_full_disk: bool,
     pub(crate) epoch: i64,
 }
 
@@ -215,6 +215,23 @@ impl Listener {
         ));
         self.faults.suspend(false);
         made.expect("a trigger");
+    }
+
+    /// So many more pages, and the disk is full.
+    pub(crate) fn fill_the_disk(&mut self, room: i64) {
+        self.has_full_disk = true;
+        let pages: i64 = self.connection().query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap_or(1);
+        self.limit(pages + room);
+    }
+
+    pub(crate) fn free_the_disk(&self) {
+        self.limit(1_000_000);
+    }
+
+    fn limit(&self, pages: i64) {
+        self.faults.suspend(true);
+        self.connection().pragma_update(None, "max_page_count", pages).expect("limited");
+        self.faults.suspend(false);
     }
 
     /// The log's next message, if the intake has room. An error ends a real one.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::cache::{Slip, Store};
+use crate::cache::Slip;
+use crate::cache::store::Store;
 use crate::listener::Flaky;
 use crate::plant::Plant;
-use crate::topics::Cut;
+use crate::topics::{CUT, Cut};
 use crate::world::World;
 
 impl World {
@@ -158,13 +159,10 @@ impl World {
         let _ = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()));
     }
 
-    /// Until its process is started again: it waits for the disk, and dies of that.
+    /// Until the end, or until its process is started again: whoever waits for it in the middle of a batch is ended.
     fn fill_the_disk(&mut self, nth: usize) {
-        let connection = self.listeners[nth].connection();
-        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("counted");
         let room = self.random.number(0, 4);
-        connection.pragma_update(None, "max_page_count", pages + room).expect("limited");
-        self.listeners[nth].has_full_disk = true;
+        self.listeners[nth].fill_the_disk(room);
     }
 
     fn harm_the_cache(&mut self) {
@@ -232,7 +230,9 @@ impl World {
     }
 
     fn harm_the_broker(&mut self) {
-        let (written, acknowledged) = (self.random.below(12), self.random.below(12));
+        let (written, all) = (self.random.below(12), self.random.below(12));
+        let acknowledged = if self.random.chance(40) { 0 } else { all };
+        let topic = CUT[self.random.below(CUT.len())];
         let told = match self.random.below(6) {
             0 => {
                 let mut log = self.at.log.borrow_mut();
@@ -245,7 +245,7 @@ impl World {
                 "broker: topics down or up"
             }
             2 | 3 => {
-                self.at.topics.borrow_mut().cut = Some(Cut::After { written, acknowledged });
+                self.at.topics.borrow_mut().cut = Some(Cut::After { topic, written, acknowledged });
                 self.may_repeat = true;
                 "broker: lost acknowledgements"
             }

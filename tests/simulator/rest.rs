@@ -55,7 +55,7 @@ fn look(held: &Held<'_>) -> rusqlite::Result<Vec<String>> {
     Ok(found)
 }
 
-/// The topics hold every fact, for each key first in the journal's order, and nothing else.
+/// The topics hold every fact, for each key of a topic first in the journal's order, and nothing else.
 fn facts(connection: &Connection, held: &Held<'_>, found: &mut Vec<String>) -> rusqlite::Result<()> {
     let mut statement = connection
         .prepare("SELECT sequence, stream, message FROM journal WHERE message IS NOT NULL ORDER BY sequence")?;
@@ -64,7 +64,7 @@ fn facts(connection: &Connection, held: &Held<'_>, found: &mut Vec<String>) -> r
     let by_text: BTreeMap<&str, (u64, i64)> =
         journal.iter().map(|(sequence, stream, text)| (text.as_str(), (*sequence, *stream))).collect();
     let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
-    let mut last_of: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+    let mut last_of: BTreeMap<(&str, &[u8]), u64> = BTreeMap::new();
     for message in held.topics.messages.iter().filter(|message| message.topic != DLQ) {
         let text = std::str::from_utf8(message.value.as_deref().unwrap_or_default()).unwrap_or_default();
         let Some(&(sequence, stream)) = by_text.get(text) else {
@@ -74,7 +74,9 @@ fn facts(connection: &Connection, held: &Held<'_>, found: &mut Vec<String>) -> r
         let times = seen.entry(sequence).or_default();
         *times += 1;
         if *times == 1 {
-            let last = last_of.insert(message.key.clone().unwrap_or_default(), sequence).unwrap_or(0);
+            // Between topics there is no order.
+            let of = (message.topic.as_str(), message.key.as_deref().unwrap_or_default());
+            let last = last_of.insert(of, sequence).unwrap_or(0);
             if last > sequence {
                 found.push(format!("topics: sequence {sequence} comes after {last} of the same key"));
             }

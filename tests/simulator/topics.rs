@@ -13,6 +13,8 @@ use crate::plant::Plant;
 /// A dead letter with a greater value is refused.
 pub(crate) const LARGEST: usize = 2000;
 pub(crate) const DLQ: &str = "inventory.dlq";
+/// Where a batch is cut: on all topics, or on one while the others go on.
+pub(crate) const CUT: [Option<&str>; 4] = [None, Some("inventory.items"), Some("inventory.stock"), Some(DLQ)];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
@@ -32,8 +34,8 @@ impl Message {
 /// What becomes of what is in flight next.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cut {
-    /// So many are written, and of those so many acknowledged.
-    After { written: usize, acknowledged: usize },
+    /// Of those to one topic, or to all, so many are written, and of those so many acknowledged.
+    After { topic: Option<&'static str>, written: usize, acknowledged: usize },
     /// So many are written, and the process dies.
     Dies { written: usize },
 }
@@ -79,23 +81,27 @@ impl Sender {
         Self { topics, in_flight: RefCell::default(), reports: RefCell::default(), next: Cell::new(0) }
     }
 
-    /// What is in flight arrives in its order: from the first that does not, none does.
+    /// What is in flight arrives in its order: from the first of a topic that does not, none of it does.
     fn arrive(&self) {
         let in_flight = self.in_flight.take();
         let mut topics = self.topics.borrow_mut();
         let all = in_flight.len();
-        let (written, acknowledged, dies) = match topics.cut.take() {
-            None => (all, all, false),
-            Some(Cut::After { written, acknowledged }) => (written, acknowledged.min(written), false),
-            Some(Cut::Dies { written }) => (written, 0, true),
+        let (topic, written, acknowledged, dies) = match topics.cut.take() {
+            None => (None, all, all, false),
+            Some(Cut::After { topic, written, acknowledged }) => (topic, written, acknowledged.min(written), false),
+            Some(Cut::Dies { written }) => (None, written, 0, true),
         };
         let mut reports = self.reports.borrow_mut();
-        for (nth, (number, message)) in in_flight.into_iter().enumerate() {
+        let mut passed = 0;
+        for (number, message) in in_flight {
+            let is_cut = topic.is_none_or(|topic| message.topic == topic);
+            let nth = passed;
+            passed += usize::from(is_cut);
             let is_refused = is_too_large(&message.topic, message.value.as_deref());
-            if nth < written && !is_refused {
+            if (!is_cut || nth < written) && !is_refused {
                 topics.write(message);
             }
-            let report = if nth >= acknowledged {
+            let report = if is_cut && nth >= acknowledged {
                 Err(DeliveryFailure::Unknown("no acknowledgement".to_owned()))
             } else if is_refused {
                 Err(DeliveryFailure::Refused("too large".to_owned()))

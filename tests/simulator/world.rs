@@ -1,18 +1,14 @@
 //! One run: everything that happens in it follows from its seed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use listener_service::clock::SimulatedTime;
-use listener_service::publisher;
-use listener_service::work::Ended;
 use rusqlite::{Connection, OpenFlags};
 use shared::clock::Timestamp;
 use shared::id::CommandId;
-use testkit::checker::{self, History, Origin, Sent};
 use uuid::Uuid;
 
 use crate::cache::Redis;
@@ -28,9 +24,6 @@ use crate::topics::Topics;
 
 /// 2026-01-01.
 const BEGINNING: i64 = 1_767_225_600_000;
-/// Rounds after the last fault; a run that is not at rest by then never is.
-const ROUNDS: usize = 1500;
-
 /// What came of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -50,11 +43,11 @@ pub(crate) struct World {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) flaky: Vec<Flaky>,
     pub(crate) may_repeat: bool,
-    started: i32,
+    pub(crate) started: i32,
     logs: usize,
-    violations: Vec<String>,
+    pub(crate) violations: Vec<String>,
     /// A reader beside all others.
-    reading: Connection,
+    pub(crate) reading: Connection,
     _folder: tempfile::TempDir,
 }
 
@@ -204,175 +197,6 @@ impl World {
         self.logs += 1;
         self.at.log = shared(Log::new(self.logs, 0));
         self.tally.count("exchanged logs");
-    }
-
-    pub(crate) fn step_consumer(&mut self, nth: usize) {
-        match self.listeners[nth].consume() {
-            Outcome::Done(Ok(())) => {}
-            Outcome::Done(Err(reason)) => {
-                self.violations.push(format!("a consumer ended: {reason}"));
-                self.crash(nth);
-            }
-            Outcome::Died => self.crash(nth),
-        }
-    }
-
-    /// What it told, and what it died of telling, is in the database.
-    fn hold_to_what_was_told(&mut self, nth: usize) {
-        let status = &self.listeners[nth].status;
-        let (sequence, next_offset) = (*status.sequence().borrow(), *status.next_offset().borrow());
-        let durable: (u64, i64) = self
-            .reading
-            .query_row(
-                "SELECT (SELECT coalesce(max(sequence), 0) FROM journal),
-                    (SELECT coalesce(max(next_offset), 0) FROM logs WHERE superseded_at IS NULL)",
-                [],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .expect("readable");
-        if (sequence, next_offset) > durable || next_offset > durable.1 {
-            let told = (sequence, next_offset);
-            self.violations.push(format!("told {told:?} (sequence, offset), the database has {durable:?}"));
-        }
-        if status.published() > durable.0 {
-            self.violations.push(format!("published up to {}, the journal ends at {}", status.published(), durable.0));
-        }
-    }
-
-    /// In the middle of everything: what the database and the cache say must hold then too.
-    pub(crate) fn look_in_between(&mut self) {
-        let history = self.clients.history(&self.reading).expect("readable");
-        let commands = history.commands.into_iter().map(|sent| Sent { unknown: true, accepted: false, ..sent });
-        let poison_so_far = self.dead_letters_so_far(history.poison);
-        let history = History { commands: commands.collect(), poison: poison_so_far, complete: true };
-        let report = checker::check(&self.at.path, &history);
-        self.violations.extend(report.violations().map(|(name, text)| format!("in between: {name}: {text}")));
-        self.tally.count("looks in between");
-    }
-
-    fn dead_letters_so_far(&self, poison: Vec<Origin>) -> Vec<Origin> {
-        let mut statement = self
-            .reading
-            .prepare_cached("SELECT log_id, coalesce(next_offset, 0), superseded_at IS NULL FROM logs")
-            .expect("readable");
-        let logs = statement.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))).expect("readable");
-        let logs: BTreeMap<String, (i64, bool)> = logs.collect::<Result<_, _>>().expect("readable");
-        let is_reached = |origin: &Origin| {
-            logs.get(&origin.log).is_some_and(|(next, is_current)| !is_current || origin.offset < *next)
-        };
-        poison.into_iter().filter(is_reached).collect()
-    }
-
-    pub(crate) fn step_core(&mut self, nth: usize) {
-        let ended = self.listeners[nth].work();
-        self.hold_to_what_was_told(nth);
-        match ended {
-            Outcome::Done(Ok(())) => {}
-            Outcome::Done(Err(Ended::Fenced(_))) => {
-                self.tally.count("fenced");
-                if self.has_the_lease(nth) {
-                    self.violations.push("the holder of the lease found itself fenced".to_owned());
-                }
-                self.crash(nth);
-            }
-            Outcome::Done(Err(ended)) => self.violations.push(format!("the work ended: {ended}")),
-            Outcome::Died => {
-                self.tally.count("deaths in the writer");
-                self.crash(nth);
-            }
-        }
-    }
-
-    fn has_the_lease(&self, nth: usize) -> bool {
-        let epoch: i64 =
-            self.reading.query_row("SELECT epoch FROM lease", [], |row| row.get(0)).expect("there is a lease");
-        epoch == self.listeners[nth].epoch
-    }
-
-    pub(crate) fn step_publisher(&mut self, nth: usize) {
-        match self.listeners[nth].publish() {
-            Outcome::Done(publisher::Step::Progressed | publisher::Step::Idle) => {}
-            Outcome::Done(publisher::Step::Blocked) => self.tally.count("blocked publishers"),
-            Outcome::Died => {
-                self.tally.count("deaths in the publisher");
-                self.crash(nth);
-            }
-        }
-    }
-
-    pub(crate) fn step_projector(&mut self, nth: usize) {
-        match self.listeners[nth].project() {
-            Outcome::Done(_) => {}
-            Outcome::Died => {
-                self.tally.count("deaths in the projector");
-                self.crash(nth);
-            }
-        }
-    }
-
-    fn end_faults(&mut self) {
-        self.at.log.borrow_mut().is_down = false;
-        let mut topics = self.at.topics.borrow_mut();
-        (topics.is_down, topics.cut) = (false, None);
-        drop(topics);
-        let mut redis = self.at.redis.borrow_mut();
-        (redis.is_down, redis.slip) = (false, None);
-        drop(redis);
-        self.listeners.iter().for_each(|listener| listener.faults.disarm());
-        if self.listeners.is_empty() {
-            self.start("a");
-        }
-    }
-
-    /// Everybody works on until nothing is left to do.
-    fn come_to_rest(&mut self) {
-        let mut quiet = 0;
-        for _ in 0..ROUNDS {
-            for nth in (0..self.listeners.len()).rev() {
-                self.round_of(nth);
-            }
-            if self.listeners.is_empty() {
-                self.start("a");
-            }
-            self.at.time.pass(Duration::from_millis(100));
-            quiet = if self.is_at_rest() { quiet + 1 } else { 0 };
-            // Long enough for every deadline, and for what is tried again later.
-            if quiet == 1 {
-                self.at.time.pass(Duration::from_mins(1));
-            }
-            if quiet == 4 {
-                return;
-            }
-        }
-        self.violations.push("it does not come to rest".to_owned());
-    }
-
-    fn round_of(&mut self, nth: usize) {
-        let before = self.started_and_alive();
-        for step in
-            [Self::step_consumer, Self::step_consumer, Self::step_core, Self::step_publisher, Self::step_projector]
-        {
-            if self.started_and_alive() == before {
-                step(self, nth);
-            }
-        }
-    }
-
-    fn started_and_alive(&self) -> (i32, usize) {
-        (self.started, self.listeners.len())
-    }
-
-    fn is_at_rest(&self) -> bool {
-        let [listener] = &self.listeners[..] else { return false };
-        let writer = listener.writer();
-        let sequence = writer.sequence();
-        let is_projected =
-            listener.status.read_model().is_some_and(|model| model.is_whole && model.sequence == sequence);
-        listener.has_taken_all()
-            && listener.status.published() == sequence
-            && !writer.has_watermark_to_store()
-            && is_projected
-            && writer.until_deadline().is_none_or(|left| !left.is_zero())
     }
 
     fn at_rest(&mut self, now: Timestamp) {
