@@ -10,6 +10,9 @@ use crate::schema::{self, SchemaError};
 /// SQLite before 3.51.3 can lose commits when one process writes and another checkpoints (WAL reset race).
 const OLDEST_SQLITE: i32 = 3_051_003;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What a reader that holds a snapshot made grow beyond this is given back to the disk once the log starts over; it is
+/// as much as the log has when it is made to.
+const WAL_KEPT: i64 = 64 * 1024 * 1024;
 const STATEMENTS: usize = 128;
 
 /// The database cannot be used as it is; each is tried again.
@@ -66,6 +69,7 @@ pub fn open(path: &Path) -> Result<Connection, DatabaseError> {
         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;
          PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;",
     )?;
+    connection.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     schema::begin(&mut connection)?;
     Ok(connection)

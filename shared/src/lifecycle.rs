@@ -1,6 +1,7 @@
 //! Starting and stopping: one shutdown, passed by value; a drain with a deadline; a second signal ends at once.
 
 use std::future::Future;
+use std::io::Write as _;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -105,7 +106,8 @@ pub fn exit_code(result: anyhow::Result<()>) -> std::process::ExitCode {
     } else {
         1
     };
-    eprintln!("error: {error:#}");
+    // That it cannot be written changes nothing of the code.
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
     std::process::ExitCode::from(code)
 }
 

@@ -16,7 +16,11 @@ pub fn install(settings: &LogSettings, service: &'static str) -> Result<(), Sett
     let filter = filter(&settings.log_level)?;
     let terminal = std::io::stderr().is_terminal();
     let format = settings.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // They would go where the log goes, and panic when that has no room: a line that is lost ends no thread.
+        .log_internal_errors(false);
     // A logger that is installed already stays: a second service in the same process logs through the first's.
     let _ = match format {
         LogFormat::Text => builder.with_ansi(terminal).with_target(false).try_init(),

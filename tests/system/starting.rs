@@ -50,6 +50,15 @@ async fn a_second_start_beside_a_running_one_refuses_and_says_who_holds_the_data
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_program_whose_log_has_no_room_works_all_the_same() {
+    let (folder, _) = folder();
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("inventory.log")).expect("linked");
+    let process = Program::launch(folder.path(), &[("LOG_LEVEL", "debug".to_owned())]);
+    let program = Program::started(process).await;
+    assert!(program.interrupt(), "it ends well, too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_does_not_wait_for_what_is_under_way() {
     let (folder, _) = folder();
     let mut program = Program::start(folder.path()).await;

@@ -1,6 +1,6 @@
 //! One process of ours: its address from its first lines, its log in a file, and the signals that befall it.
 
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -10,6 +10,8 @@ use crate::poll::{eventually, eventually_blocking};
 
 /// For what takes a second or two on an idle machine.
 pub const SOON: Duration = Duration::from_secs(30);
+
+const LOG_MAX: u64 = 1024 * 1024;
 
 /// It is killed when the test ends, however that ends.
 pub struct Process {
@@ -62,9 +64,11 @@ impl Process {
         base
     }
 
-    /// What it has logged until now.
+    /// What it has logged until now; of very much, the beginning.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        let mut log = Vec::new();
+        let _ = std::fs::File::open(&self.log).and_then(|file| file.take(LOG_MAX).read_to_end(&mut log));
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// For `ps` and `/proc`.
