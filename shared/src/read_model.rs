@@ -241,7 +241,8 @@ pub struct State {
     pub log: Option<LogId>,
     /// The next offset of it to apply.
     pub next_offset: i64,
-    /// Every outcome that was told at this time or later is there, unless it is older than [`OUTCOME_SECONDS`].
+    /// Every outcome that was told at this time or later, by the writer's clock, is there, unless it is older than
+    /// [`OUTCOME_SECONDS`].
     pub outcomes_since: Timestamp,
     /// Every reservation with this number or a higher one is there; of those with lower ones, the pending ones are. 0 if
     /// none was ever dropped.

@@ -43,7 +43,8 @@ pub(super) struct Model {
 impl Model {
     /// Without the outcomes of what is in it.
     pub(super) fn new(state: State, occurred_at: Timestamp, evicted: u64, time: TimeSource) -> Self {
-        let earlier = Some(state.sequence).filter(|&sequence| sequence > 0 && state.outcomes_since.millis() > 0);
+        let some_are_missing = state.sequence > 0 && state.outcomes_since > kept_since(occurred_at);
+        let earlier = Some(state.sequence).filter(|_| some_are_missing);
         let whole_since = time.instant();
         Self { text: json(&state), state, whole_since, time, occurred_at, earlier, evicted, ended: 0 }
     }
@@ -83,9 +84,12 @@ impl Model {
         Self { text: json(&state), state, occurred_at, ..self.clone() }
     }
 
+    /// Once there are no more, what is older than is kept is not claimed: a reader may think it younger, for the writer's
+    /// clock may have been ahead of its own since.
     fn with_earlier(&self, found: &EarlierOutcomes) -> Self {
         // Others of the same millisecond may be before it.
-        let since = found.oldest.as_ref().map_or(Timestamp::from_millis(0), |mark| mark.occurred_at.plus_millis(1));
+        let last = |mark: &Mark| mark.occurred_at.plus_millis(1);
+        let since = found.oldest.as_ref().map_or_else(|| kept_since(self.occurred_at), last);
         let state = State { outcomes_since: since.min(self.state.outcomes_since), ..self.state.clone() };
         let earlier = found.oldest.as_ref().map(|mark| mark.sequence - 1);
         Self { text: json(&state), state, earlier, ..self.clone() }
@@ -103,6 +107,12 @@ impl Model {
         let State { sequence, tip, .. } = self.state.clone();
         Mark { sequence, tip, occurred_at: self.occurred_at }
     }
+}
+
+/// How old an outcome may be that is kept, when this was the last entry's time.
+fn kept_since(last: Timestamp) -> Timestamp {
+    let kept_for = i64::try_from(OUTCOME_SECONDS * 1000).expect("an hour");
+    Timestamp::from_millis((last.millis() - kept_for).max(0))
 }
 
 /// What is told of a state; without changes it is a heartbeat.
@@ -226,9 +236,8 @@ impl<C: Cache> Projector<C> {
         let Phase::Whole(model) = self.phase.clone() else { return Ok(false) };
         let Some(through) = model.earlier.filter(|_| !self.parts.shutdown.has_begun()) else { return Ok(false) };
         let now = model.occurred_at;
-        let oldest = now.plus_millis(-i64::try_from(OUTCOME_SECONDS * 1000).expect("an hour"));
         let (snapshot, _) = self.snapshot()?;
-        let found = snapshot.earlier_outcomes(through, oldest)?;
+        let found = snapshot.earlier_outcomes(through, kept_since(now))?;
         drop(snapshot);
         let next = model.with_earlier(&found);
         let told = json(&announcement(&next.state, next.state.sequence, position.last, None));
