@@ -126,6 +126,11 @@ fn accepts(accepted: Option<&str>, found: &LogId) -> bool {
     accepted.is_some_and(|accepted| accepted == found.as_str() || (accepted == "embedded" && found.is_embedded()))
 }
 
+/// The next offset of this log to apply, as it is stored.
+pub fn position(connection: &Connection, log: &CurrentLog) -> rusqlite::Result<Option<i64>> {
+    connection.query_row("SELECT next_offset FROM logs WHERE log = ?1", [log.number], |row| row.get(0))
+}
+
 /// Moves the position, if it is still where this writer left it. `false` if it is not: another one writes.
 pub fn advance(connection: &Connection, log: &CurrentLog, next_offset: i64) -> rusqlite::Result<bool> {
     fail_point!("plant-skip-position", |_| planted::advance(connection, log, next_offset));

@@ -102,6 +102,8 @@ pub struct Writer {
     next_deadline: Option<Timestamp>,
     /// Reservations that could not expire, by number, and when they are tried again.
     aside: HashMap<i64, Timestamp>,
+    /// The last COMMIT said that it failed. It may have been done all the same.
+    is_uncertain: bool,
 }
 
 /// What one transaction does.
@@ -152,6 +154,7 @@ impl Writer {
             published_stored,
             next_deadline,
             aside: HashMap::new(),
+            is_uncertain: false,
         })
     }
 
@@ -185,10 +188,30 @@ impl Writer {
     }
 
     fn settle(&mut self, records: &[Record], verdict: Option<&Reason>) -> Result<Committed, ApplyError> {
+        self.make_certain()?;
         let position = self.log.next_offset.unwrap_or(0);
         let applied_before = records.iter().take_while(|record| record.offset < position).count();
         let records = &records[applied_before..];
         self.transact_afresh(Job::Messages(records, verdict)).map_err(|error| error.behind(applied_before))
+    }
+
+    /// After a COMMIT that said that it failed, the database says how far it is. If somebody else has written meanwhile, the
+    /// lease says so in the next transaction.
+    fn make_certain(&mut self) -> Result<(), ApplyError> {
+        if self.is_uncertain {
+            self.read_again().map_err(|error| ApplyError::Database(error.into()))?;
+            self.is_uncertain = false;
+        }
+        Ok(())
+    }
+
+    fn read_again(&mut self) -> rusqlite::Result<()> {
+        self.log.next_offset = logs::position(&self.connection, &self.log)?;
+        self.sequence = crate::journal::last_sequence(&self.connection)?;
+        self.published_stored = self.connection.query_row("SELECT published FROM progress", [], |row| row.get(0))?;
+        let aside = |number| self.aside.contains_key(&number);
+        self.next_deadline = reservations::next_deadline(&self.connection, aside)?;
+        Ok(())
     }
 
     /// Decides again on what is read afresh if what was remembered turns out to be stale.
@@ -213,7 +236,9 @@ impl Writer {
         let started = Instant::now();
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let outcome = self.fill(job).and_then(|filled| {
+            self.is_uncertain = true;
             self.connection.prepare_cached("COMMIT")?.execute([])?;
+            self.is_uncertain = false;
             Ok(filled)
         });
         let filled = outcome.inspect_err(|_| self.roll_back())?;
@@ -285,6 +310,7 @@ impl Writer {
     /// Lets some of the reservations expire whose deadline has passed, in a transaction of its own. Whether there are
     /// more, [`Self::until_deadline`] says. One that cannot expire holds up neither commands nor other reservations.
     pub fn expire(&mut self) -> Result<Committed, ApplyError> {
+        self.make_certain()?;
         let now = self.clock.now();
         self.aside.retain(|_, again| *again > now);
         let aside = |number| self.aside.contains_key(&number);

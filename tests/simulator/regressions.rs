@@ -6,10 +6,11 @@
 use crate::{assert_clean, run};
 
 /// A seed, and what it found.
-const ONCE_FAILED: [(u64, &str); 3] = [
+const ONCE_FAILED: [(u64, &str); 4] = [
     (52, "a dead letter neither published nor said to be unpublishable: the watermark was stored before the reason"),
     (77, "the same"),
     (94, "the same"),
+    (20_261_123_000_222, "a COMMIT that was done and said that it failed: the writer took itself for fenced"),
 ];
 
 #[test]

@@ -72,10 +72,10 @@ impl World {
         self.hold_to_what_was_told(nth);
         match ended {
             Outcome::Done(Ok(())) => {}
-            Outcome::Done(Err(Ended::Fenced(_))) => {
+            Outcome::Done(Err(Ended::Fenced(what))) => {
                 self.tally.count("fenced");
                 if self.has_the_lease(nth) {
-                    self.violations.push("the holder of the lease found itself fenced".to_owned());
+                    self.violations.push(format!("the holder of the lease found itself fenced: {what}"));
                 }
                 self.crash(nth);
             }
