@@ -20,9 +20,9 @@ use tokio::task::JoinSet;
 
 use crate::client::{Shop, new_id};
 use crate::deployment::{Deployment, Real, stats};
-use testkit::process::{SOON, report};
 use crate::program::folder;
 use order::{MARK, Mark, Order};
+use testkit::process::{SOON, report};
 
 const CLIENTS: u64 = 4;
 const COMMANDS: u64 = 600;

@@ -101,8 +101,8 @@ impl Kafka {
     pub fn kill(&self) {
         let pid = self.signal("-KILL");
         // Its parent may not have asked for it yet; then it has no command line any more.
-        let gone = || std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
-        eventually_blocking(GONE_WITHIN, || !gone());
+        let is_there = || std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
+        eventually_blocking(GONE_WITHIN, || !is_there());
     }
 
     /// Stops it and throws its data away: the next start is another cluster behind the same address.
