@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 /// Memory of one process is looked at for growth only if it lived so long.
 const LONG: Duration = Duration::from_mins(1);
+/// Who was not seen for so long has ended.
+const GONE_AFTER: Duration = Duration::from_secs(2);
 /// What it takes to warm up is no growth.
 const WARM: Duration = Duration::from_secs(20);
 /// Connections come and go; more than these are not let go.
@@ -49,7 +51,12 @@ impl Watch {
                 let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
                 let look =
                     Look { name: name.trim().to_owned(), at: Instant::now(), resident_kib, descriptors, threads };
-                self.processes.entry(pid).or_default().push(look);
+                let looks = self.processes.entry(pid).or_default();
+                // Another process has the number by now.
+                if looks.last().is_some_and(|last| look.at - last.at > GONE_AFTER) {
+                    looks.clear();
+                }
+                looks.push(look);
             }
         }
     }

@@ -133,6 +133,9 @@ impl Listeners {
         let mut armed = self.takes_over(stage, &format!("{point}:{nth}:kill"));
         if point == "shutdown" {
             self.until_it_writes(&armed);
+            // One that has not reached Kafka yet has nothing to shut down.
+            let before = position(&self.look);
+            wait("it applies commands", || position(&self.look) > before);
             armed.process.signal("-INT");
         }
         let began = Instant::now();
