@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared::aggregate::AggregateId;
 use shared::http::docs::text_header;
 use shared::id::{CommandId, ItemId, ReservationId};
-use shared::message::{Command, RequestEnvelope};
+use shared::message::{CONTENT_TYPE_JSON, Command, RequestEnvelope};
 use shared::text::StoreId;
 use shared::token::ConsistencyToken;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as ResponseDoc, ResponseBuilder};
@@ -17,6 +17,9 @@ use utoipa::{IntoResponses, ToSchema};
 use crate::config::QueryBaseUrl;
 
 pub(crate) const X_CONSISTENCY_TOKEN: HeaderName = HeaderName::from_static("x-consistency-token");
+
+/// Room for nearly every body, so that it need not grow while it is written.
+const USUAL_BYTES: usize = 512;
 
 /// The body of a 202.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,8 +44,8 @@ pub(crate) struct Accepted {
     #[schema(value_type = String, required = false, nullable = false, example = "berlin")]
     store_id: Option<StoreId>,
     /// Send it back as `X-Consistency-Token` to read what this command did. Opaque.
-    #[schema(value_type = String, example = "NDJATWtVM09FVkJOVGN3TlRKRU5ETTJRZw")]
-    consistency_token: ConsistencyToken,
+    #[schema(example = "NDJATWtVM09FVkJOVGN3TlRKRU5ETTJRZw")]
+    consistency_token: String,
     /// Where the outcome will be, on query-service.
     #[schema(
         format = "uri",
@@ -53,7 +56,7 @@ pub(crate) struct Accepted {
 
 impl Accepted {
     /// Of a request that is on the log where `token` says.
-    pub(crate) fn new(request: &RequestEnvelope, token: ConsistencyToken, query: &QueryBaseUrl) -> Self {
+    pub(crate) fn new(request: &RequestEnvelope, token: &ConsistencyToken, query: &QueryBaseUrl) -> Self {
         let command_id = request.command_id;
         let (mut item_id, mut reservation_id, mut store_id) = (None, None, None);
         match &request.aggregate_id {
@@ -65,12 +68,13 @@ impl Accepted {
         if matches!(request.data, Command::ReserveStock { .. }) {
             reservation_id = Some(ReservationId::of(command_id));
         }
-        let status_url = format!("{query}/api/v1/commands/{command_id}?token={token}");
-        Self { command_id, status: "accepted", item_id, reservation_id, store_id, consistency_token: token, status_url }
+        let consistency_token = token.to_string();
+        let status_url = format!("{query}/api/v1/commands/{command_id}?token={consistency_token}");
+        Self { command_id, status: "accepted", item_id, reservation_id, store_id, consistency_token, status_url }
     }
 
     /// Where the command stands on the log.
-    pub(crate) fn token(&self) -> &ConsistencyToken {
+    pub(crate) fn token(&self) -> &str {
         &self.consistency_token
     }
 }
@@ -80,10 +84,13 @@ impl IntoResponse for Accepted {
         let visible = |text: &str| HeaderValue::from_str(text).expect("a URL, an id and base64 are visible ASCII");
         let headers = [
             (header::LOCATION, visible(&self.status_url)),
-            (X_CONSISTENCY_TOKEN, visible(&self.consistency_token.to_string())),
+            (X_CONSISTENCY_TOKEN, visible(&self.consistency_token)),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_JSON)),
         ];
-        (StatusCode::ACCEPTED, headers, axum::Json(self)).into_response()
+        let mut body = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut body, &self).expect("ids and text always serialise");
+        (StatusCode::ACCEPTED, headers, body).into_response()
     }
 }
 

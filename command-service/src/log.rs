@@ -71,8 +71,7 @@ enum Pending {
     Commit(JoinHandle<Result<i64, NotAccepted>>),
 }
 
-/// Where commands go; clones share it.
-#[derive(Clone)]
+/// Where commands go.
 pub(crate) struct CommandLog {
     producer: Producer,
     topic: Arc<str>,

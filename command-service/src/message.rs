@@ -3,16 +3,20 @@
 //! With an idempotency key the command id follows from caller, method, path, key and what is asked, so that a service
 //! without memory gives a retry the same id. Without a key nobody can repeat the command, and its id is fresh.
 
+use axum::body::Bytes;
 use kafka::{Header, Outgoing};
 use shared::aggregate::AggregateId;
 use shared::clock::Timestamp;
-use shared::id::{CommandId, IdempotencyId, ReservationId};
-use shared::message::{CONTENT_TYPE_JSON, Command, RequestEnvelope, fingerprint, header};
+use shared::id::{CommandId, EventId, IdempotencyId, ReservationId};
+use shared::message::{CONTENT_TYPE_JSON, Command, RequestEnvelope, SCHEMA_VERSION, fingerprint, header};
 
 use crate::intake::Intake;
 
 /// Until callers can say who they are.
 const CALLER: &str = "anonymous";
+
+/// Room for nearly every message, so that it need not grow while it is written.
+const USUAL_BYTES: usize = 1024;
 
 /// What a request asks.
 #[derive(Debug)]
@@ -49,18 +53,23 @@ impl Message {
         let command_id = idempotency_id.map_or_else(CommandId::fresh, |id| CommandId::of(id, &fingerprint));
         let of = of.unwrap_or_else(|| AggregateId::Reservation(ReservationId::of(command_id)));
         let envelope = RequestEnvelope {
+            event_type: command.event_type(),
+            event_id: EventId::of_request(command_id),
+            aggregate_id: of,
+            occurred_at: Timestamp::wall_clock(),
+            version: SCHEMA_VERSION,
+            command_id,
             correlation_id: intake.context.correlation_id().to_owned(),
             idempotency_id,
+            fingerprint,
             expected_version,
             actor: CALLER.to_owned(),
-            ..RequestEnvelope::new(of, command_id, command, fingerprint, Timestamp::wall_clock())
+            data: command,
         };
-        Self {
-            key: envelope.aggregate_id.to_string(),
-            value: serde_json::to_vec(&envelope).expect("ids, numbers and text always serialise"),
-            headers: headers(&envelope, &intake.context.traceparent),
-            envelope,
-        }
+        let mut value = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut value, &envelope).expect("ids, numbers and text always serialise");
+        let headers = headers(&envelope, &intake.context.traceparent);
+        Self { key: envelope.aggregate_id.to_string(), value, headers, envelope }
     }
 
     /// For `topic`.
@@ -76,12 +85,12 @@ impl Message {
 }
 
 fn headers(envelope: &RequestEnvelope, traceparent: &str) -> [Header; 5] {
-    let with = |name: &str, value: String| (name.to_owned(), Some(value.into()));
+    let with = |name: &str, value: Bytes| (name.to_owned(), Some(value));
     [
-        with(header::EVENT_TYPE, envelope.event_type.to_owned()),
-        with(header::EVENT_ID, envelope.event_id.to_string()),
-        with(header::TIMESTAMP, envelope.occurred_at.to_string()),
-        with(header::TRACEPARENT, traceparent.to_owned()),
-        with(header::CONTENT_TYPE, CONTENT_TYPE_JSON.to_owned()),
+        with(header::EVENT_TYPE, Bytes::from_static(envelope.event_type.as_bytes())),
+        with(header::EVENT_ID, envelope.event_id.to_string().into()),
+        with(header::TIMESTAMP, envelope.occurred_at.to_string().into()),
+        with(header::TRACEPARENT, Bytes::copy_from_slice(traceparent.as_bytes())),
+        with(header::CONTENT_TYPE, Bytes::from_static(CONTENT_TYPE_JSON.as_bytes())),
     ]
 }

@@ -1,6 +1,7 @@
 //! Consistency tokens: "the log and the offset of my write", opaque to clients.
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Which log this is: Kafka's cluster id, or the UUID that an embedded broker makes at its start.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct LogId(Box<str>);
+pub struct LogId(Arc<str>);
 
 impl LogId {
     const EMBEDDED: &'static str = "embedded:";

@@ -1,6 +1,11 @@
 //! What every write does once its command is read: onto the log, then 202.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
 use axum::response::{IntoResponse, Response};
+use metrics::Counter;
+use shared::message::{Command, RequestEnvelope};
 use shared::problem::Problem;
 use shared::token::ConsistencyToken;
 
@@ -10,36 +15,42 @@ use crate::intake::Intake;
 use crate::log::{CommandLog, NotAccepted};
 use crate::message::{Asked, Message};
 
-/// What the handlers share; clones share it too.
+/// What the handlers share. The router clones it for every request.
 #[derive(Clone)]
-pub(crate) struct Writes {
+pub(crate) struct Writes(Arc<Shared>);
+
+struct Shared {
     log: CommandLog,
     query: QueryBaseUrl,
+    /// By `eventType`; each is looked up in the registry when it is first counted.
+    accepted: BTreeMap<&'static str, OnceLock<Counter>>,
 }
 
 impl Writes {
     pub(crate) fn new(log: CommandLog, query: QueryBaseUrl) -> Self {
-        Self { log, query }
+        let accepted = Command::EVENT_TYPES.map(|event_type| (event_type, OnceLock::new())).into();
+        Self(Arc::new(Shared { log, query, accepted }))
     }
 
     /// Puts the command on the log; the answer is a 202 once it is durable there.
     pub(super) async fn accept(&self, intake: &Intake, asked: Asked) -> Result<Response, Problem> {
         let message = Message::new(intake, intake.headers.idempotency_key.as_deref(), asked);
         tracing::Span::current().record("command_id", tracing::field::display(message.envelope.command_id));
-        let token = self.log.append(&message).await?;
-        Ok(self.accepted(&message, token).into_response())
+        let token = self.0.log.append(&message).await?;
+        Ok(self.accepted(&message.envelope, &token).into_response())
     }
 
     /// Puts commands on the log in their order, and says of each whether it is durable there.
     pub(super) async fn accept_all(&self, messages: &[Message]) -> Vec<Result<Accepted, NotAccepted>> {
-        let tokens = self.log.append_all(messages).await;
+        let tokens = self.0.log.append_all(messages).await;
         let each = messages.iter().zip(tokens);
-        each.map(|(message, token)| token.map(|token| self.accepted(message, token))).collect()
+        each.map(|(message, token)| token.map(|token| self.accepted(&message.envelope, &token))).collect()
     }
 
-    fn accepted(&self, message: &Message, token: ConsistencyToken) -> Accepted {
-        let request = &message.envelope;
-        metrics::counter!("inventory_commands_accepted_total", "type" => request.event_type).increment(1);
-        Accepted::new(request, token, &self.query)
+    fn accepted(&self, request: &RequestEnvelope, token: &ConsistencyToken) -> Accepted {
+        let counter = self.0.accepted[request.event_type]
+            .get_or_init(|| metrics::counter!("inventory_commands_accepted_total", "type" => request.event_type));
+        counter.increment(1);
+        Accepted::new(request, token, &self.0.query)
     }
 }

@@ -19,8 +19,7 @@ const OVERHEAD_BYTES: usize = 128;
 const WAIT_FOR_ROOM: Duration = Duration::from_secs(1);
 const STUCK_AFTER: Duration = Duration::from_secs(1);
 
-/// Clones share it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Unapplied {
     applied: watch::Receiver<i64>,
     room: Arc<Semaphore>,

@@ -330,11 +330,14 @@ pub fn fingerprint(of: Option<&AggregateId>, command: &Command, expected_version
     let of = of.map(AggregateId::to_string);
     let canonical = serde_json::to_vec(&Canonical(of, command.event_type(), command, expected_version))
         .expect("ids, numbers and text always serialise");
-    Sha256::digest(canonical).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        use std::fmt::Write;
-        write!(hex, "{byte:02x}").expect("a String takes all that is written");
-        hex
-    })
+    hex(&Sha256::digest(canonical))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    text.extend(digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+    text
 }
 
 /// The bodies as they are read, where that is not how they are written; [`Command`] is chosen by `eventType`.

@@ -79,7 +79,7 @@ pub(super) fn answer(
     }
     let Some((_, last)) = accepted.last_key_value() else { return Err(none_accepted(refused, at_fault)) };
     // Later rows stand later on the log: who has read the last has read them all.
-    let token = last.token().to_string();
+    let token = HeaderValue::from_str(last.token()).expect("base64 is visible ASCII");
     refused.extend(at_fault.into_iter().map(|(index, faults)| (index, Problem::from(faults))));
     let results = (0..accepted.len() + refused.len()).map(|index| match (accepted.get(&index), refused.get(&index)) {
         (Some(accepted), _) => RowResult::Accepted(AcceptedRow { index, accepted }),
@@ -89,10 +89,7 @@ pub(super) fn answer(
         (None, None) => unreachable!("each row is accepted or refused"),
     });
     let results = BatchResults { accepted: accepted.len(), refused: refused.len(), results: results.collect() };
-    let headers = [
-        (X_CONSISTENCY_TOKEN, HeaderValue::from_str(&token).expect("base64 is visible ASCII")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
+    let headers = [(X_CONSISTENCY_TOKEN, token), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((StatusCode::ACCEPTED, headers, Json(results)).into_response())
 }
 

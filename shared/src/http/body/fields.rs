@@ -1,9 +1,7 @@
 //! The fields of a JSON object, taken one by one, and of the objects and arrays in it: every fault is told at once, by
 //! its path.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::strict;
 use crate::price::PriceError;
@@ -90,7 +88,7 @@ impl From<Faults> for Problem {
 /// The fields of a JSON object; what is left over at the end is unknown.
 #[derive(Debug, Default)]
 pub struct Fields {
-    values: BTreeMap<String, Value>,
+    values: Map<String, Value>,
     errors: Vec<FieldError>,
 }
 
@@ -107,8 +105,8 @@ impl Fields {
     }
 
     fn of(value: Value) -> Result<Self, Fault> {
-        let Value::Object(map) = value else { return Err(wrong_type("an object", &value)) };
-        Ok(Self { values: map.into_iter().collect(), errors: Vec::new() })
+        let Value::Object(values) = value else { return Err(wrong_type("an object", &value)) };
+        Ok(Self { values, errors: Vec::new() })
     }
 
     /// Whether a field is still to be read, and not `null`.
@@ -185,7 +183,7 @@ impl Fields {
 
     /// Every fault at once; without one, `read`, which is `None` only for a field that is at fault.
     pub fn finish<T>(mut self, read: Option<T>) -> Result<T, Faults> {
-        for name in std::mem::take(&mut self.values).into_keys() {
+        for (name, _) in std::mem::take(&mut self.values) {
             self.fault(&name, Fault("UNKNOWN_FIELD", "is not a field of this request".to_owned()));
         }
         if self.errors.is_empty() {
