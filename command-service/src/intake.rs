@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Method, Uri};
 use shared::aggregate::AggregateId;
 use shared::etag::ETagKind;
 use shared::http::body::{self, Faults, Fields, MAX_BODY_BYTES};
-use shared::http::context::RequestContext;
+use shared::http::context::{RequestContext, traceparent};
 use shared::http::params::{Params, path_segment};
 use shared::id::{ItemId, ReservationId};
 use shared::problem::{FieldError, Problem, ProblemCode};
@@ -30,6 +30,8 @@ pub(crate) struct Intake {
     pub uri: Uri,
     /// Its ids.
     pub context: RequestContext,
+    /// The trace that it belongs to.
+    pub traceparent: String,
     /// Its headers.
     pub headers: WriteHeaders,
     named: Named,
@@ -80,7 +82,8 @@ impl Intake {
         let named = Named::by(&mut parts).await?;
         let headers = WriteHeaders::parse(&parts.headers, changes)?;
         let context = parts.extensions.remove().expect("shared::http::context::carry is around every route");
-        Ok(Self { method: parts.method, uri: parts.uri, context, headers, named, body })
+        let traceparent = traceparent(&parts.headers);
+        Ok(Self { method: parts.method, uri: parts.uri, context, traceparent, headers, named, body })
     }
 
     /// What `read` makes of the JSON body; `None` only if a field is at fault.

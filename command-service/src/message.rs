@@ -68,7 +68,7 @@ impl Message {
         };
         let mut value = Vec::with_capacity(USUAL_BYTES);
         serde_json::to_writer(&mut value, &envelope).expect("ids, numbers and text always serialise");
-        let headers = headers(&envelope, &intake.context.traceparent);
+        let headers = headers(&envelope, &intake.traceparent);
         Self { key: envelope.aggregate_id.to_string(), value, headers, envelope }
     }
 

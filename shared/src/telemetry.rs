@@ -1,10 +1,12 @@
-//! Logs: to standard error, JSON or text, with the ids of the span they are in.
+//! Logs: to standard error, JSON or text, with the ids of the request and the span they are in.
 
 mod json;
+mod text;
 
 use std::io::{IsTerminal, Write};
 
 use json::Flat;
+use text::Named;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{Directive, LevelFilter};
 use tracing_subscriber::fmt::format::JsonFields;
@@ -23,7 +25,7 @@ pub fn install(settings: &LogSettings, service: &'static str) -> Result<(), Sett
         .log_internal_errors(false);
     // A logger that is installed already stays: a second service in the same process logs through the first's.
     let _ = match format {
-        LogFormat::Text => builder.with_ansi(terminal).with_target(false).try_init(),
+        LogFormat::Text => builder.with_ansi(terminal).with_target(false).fmt_fields(Named::default()).try_init(),
         LogFormat::Json => builder.fmt_fields(JsonFields::new()).event_format(Flat { service }).try_init(),
     };
     Ok(())

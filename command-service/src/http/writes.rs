@@ -35,7 +35,7 @@ impl Writes {
     /// Puts the command on the log; the answer is a 202 once it is durable there.
     pub(super) async fn accept(&self, intake: &Intake, asked: Asked) -> Result<Response, Problem> {
         let message = Message::new(intake, intake.headers.idempotency_key.as_deref(), asked);
-        tracing::Span::current().record("command_id", tracing::field::display(message.envelope.command_id));
+        intake.context.became(message.envelope.command_id);
         let token = self.0.log.append(&message).await?;
         Ok(self.accepted(&message.envelope, &token).into_response())
     }

@@ -1,15 +1,22 @@
-//! What belongs to every request: its ids, its span, its metrics, and its problem written out.
+//! What belongs to every request: its ids, in its answer and in what is logged meanwhile, its metrics, and its problem
+//! written out.
 
+mod meters;
+
+use std::convert::Infallible;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use tracing::Instrument;
+use axum::routing::Route;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tower::Service as _;
 
-use crate::id;
+use crate::id::{self, CommandId};
 use crate::problem::Problem;
+use meters::Meters;
 
 /// The header that names one request; answered on every response.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -18,36 +25,59 @@ pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id
 /// W3C trace context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"];
+tokio::task_local! {
+    /// The request that a task is answering, and the service that answers it. A span for each request would say the same
+    /// at ten times the price: it is written into a registry, and nearly no request logs a line.
+    pub(crate) static ANSWERING: (&'static str, RequestContext);
+}
 
-/// The ids of a request, an extension of each.
+/// The ids of a request, an extension of each; clones share them.
 #[derive(Debug, Clone)]
-pub struct RequestContext {
-    /// The client's `X-Request-ID`, or a fresh one.
-    pub request_id: HeaderValue,
-    /// The client's `X-Correlation-ID`, or the request id.
-    pub correlation_id: HeaderValue,
-    /// The trace that the request belongs to, with a span of our own as the parent of what follows.
-    pub traceparent: String,
+pub struct RequestContext(Arc<Ids>);
+
+#[derive(Debug)]
+struct Ids {
+    request: HeaderValue,
+    /// Of a client that sent none it is the request's.
+    correlation: Option<HeaderValue>,
+    command: OnceLock<CommandId>,
 }
 
 impl RequestContext {
     /// From what the client sent; what breaks the rules is replaced.
     pub fn of(headers: &HeaderMap) -> Self {
-        let request_id = visible(headers, &REQUEST_ID)
-            .unwrap_or_else(|| HeaderValue::from_str(&id::random().to_string()).expect("a UUID is a header value"));
-        let correlation_id = visible(headers, &CORRELATION_ID).unwrap_or_else(|| request_id.clone());
-        Self { traceparent: traceparent(headers), request_id, correlation_id }
+        let request = visible(headers, &REQUEST_ID).unwrap_or_else(|| {
+            let fresh = &mut uuid::Uuid::encode_buffer();
+            HeaderValue::from_str(id::random().hyphenated().encode_lower(fresh)).expect("a UUID is a header value")
+        });
+        Self(Arc::new(Ids { request, correlation: visible(headers, &CORRELATION_ID), command: OnceLock::new() }))
     }
 
-    /// The correlation id as text.
+    /// The client's `X-Correlation-ID`, or the request id.
     pub fn correlation_id(&self) -> &str {
-        self.correlation_id.to_str().unwrap_or_default()
+        self.0.correlation.as_ref().unwrap_or(&self.0.request).to_str().unwrap_or_default()
     }
 
-    /// The request id as text.
+    /// The client's `X-Request-ID`, or a fresh one.
     pub fn request_id(&self) -> &str {
-        self.request_id.to_str().unwrap_or_default()
+        self.0.request.to_str().unwrap_or_default()
+    }
+
+    /// From now on, lines of the log name the command that the request became.
+    pub fn became(&self, command: CommandId) {
+        let _ = self.0.command.set(command);
+    }
+
+    /// What a line of the log says of the request that this task is answering, if it is answering one.
+    pub(crate) fn each_field_of_current(mut tell: impl FnMut(&str, &str)) {
+        let _ = ANSWERING.try_with(|(service, context)| {
+            tell("service", service);
+            tell("request_id", context.request_id());
+            tell("correlation_id", context.correlation_id());
+            if let Some(command) = context.0.command.get() {
+                tell("command_id", &command.to_string());
+            }
+        });
     }
 }
 
@@ -58,9 +88,9 @@ fn visible(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
     fits.then(|| value.clone())
 }
 
-/// The incoming trace id if there is a valid one (W3C Trace Context, version 00), and a fresh span id.
-fn traceparent(headers: &HeaderMap) -> String {
-    let fresh = id::random().simple().to_string();
+/// The trace that a request belongs to, with a span of our own as the parent of what follows: the incoming trace id if
+/// there is a valid one (W3C Trace Context, version 00), and a fresh span id.
+pub fn traceparent(headers: &HeaderMap) -> String {
     let incoming = headers.get(&TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(|text| {
         let mut parts = text.split('-');
         let (version, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
@@ -68,28 +98,38 @@ fn traceparent(headers: &HeaderMap) -> String {
             part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
         };
         let set = |part: &str| part.bytes().any(|b| b != b'0');
-        (version == "00" && hex(trace, 32) && set(trace) && hex(span, 16) && set(span)).then(|| trace.to_owned())
+        (version == "00" && hex(trace, 32) && set(trace) && hex(span, 16) && set(span)).then_some(trace)
     });
-    let trace = incoming.unwrap_or_else(|| id::random().simple().to_string());
-    format!("00-{trace}-{}-01", &fresh[..16])
+    let (mut trace, mut span) = (uuid::Uuid::encode_buffer(), uuid::Uuid::encode_buffer());
+    let trace = incoming.unwrap_or_else(|| id::random().simple().encode_lower(&mut trace));
+    let span = &id::random().simple().encode_lower(&mut span)[..16];
+    ["00-", trace, "-", span, "-01"].concat()
 }
 
-/// The outermost layer of a service named by `State`.
-pub async fn carry(State(service): State<&'static str>, mut request: Request, next: Next) -> Response {
+/// Puts the context of a request around everything that a service answers.
+pub fn carry(service: &'static str, router: Router) -> Router {
+    let meters = Meters::new(service);
+    router.layer(tower::layer::layer_fn(move |mut route: Route| {
+        let meters = meters.clone();
+        tower::service_fn(move |request| answer(service, meters.clone(), &mut route, request))
+    }))
+}
+
+fn answer(
+    service: &'static str,
+    meters: Meters,
+    route: &mut Route,
+    mut request: Request,
+) -> impl Future<Output = Result<Response, Infallible>> + use<> {
     let started = Instant::now();
     let context = RequestContext::of(request.headers());
-    let span = tracing::info_span!(
-        "request",
-        service,
-        request_id = context.request_id(),
-        correlation_id = context.correlation_id(),
-        command_id = tracing::field::Empty,
-    );
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let path = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(context.clone());
-    async {
-        let mut response = next.run(request).await;
+    let answering = route.call(request);
+    ANSWERING.scope((service, context.clone()), async move {
+        let Ok(mut response) = answering.await;
+        let route = path.as_ref().map_or("unmatched", MatchedPath::as_str);
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             let allow = response.headers().get(http::header::ALLOW).cloned();
             response = problem.render(context.request_id());
@@ -100,26 +140,10 @@ pub async fn carry(State(service): State<&'static str>, mut request: Request, ne
                 tracing::warn!(%method, route, code = problem.code.as_str(), detail = problem.detail, "answered a problem");
             }
         }
-        response.headers_mut().insert(REQUEST_ID, context.request_id);
-        record(service, method.as_str(), &route, response.status(), started);
-        response
-    }
-    .instrument(span)
-    .await
-}
-
-fn record(service: &'static str, method: &str, route: &str, status: StatusCode, started: Instant) {
-    // Anybody can make methods up; each label value is kept for ever.
-    let method = METHODS.iter().find(|known| **known == method).copied().unwrap_or("other");
-    let (route, took) = (route.to_owned(), started.elapsed());
-    tracing::debug!(method, route, status = status.as_u16(), took_us = took.as_micros(), "answered");
-    metrics::counter!(
-        "inventory_http_requests_total",
-        "service" => service, "method" => method, "route" => route.clone(), "status" => status.as_u16().to_string(),
-    )
-    .increment(1);
-    metrics::histogram!("inventory_http_request_seconds", "service" => service, "route" => route)
-        .record(took.as_secs_f64());
+        response.headers_mut().insert(REQUEST_ID, context.0.request.clone());
+        meters.record(&method, route, response.status(), started.elapsed());
+        Ok(response)
+    })
 }
 
 #[cfg(test)]

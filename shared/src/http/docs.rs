@@ -143,9 +143,8 @@ pub fn complete(title: &str, description: &str, readiness: Readiness, api: OpenA
         .route("/swagger", get(to_swagger))
         .route("/", get(to_swagger))
         .fallback(no_such_route)
-        .method_not_allowed_fallback(no_such_method)
-        .layer(axum::middleware::from_fn_with_state(service, context::carry));
-    (router, document)
+        .method_not_allowed_fallback(no_such_method);
+    (context::carry(service, router), document)
 }
 
 fn add_request_id(operation: &mut Operation) {

@@ -14,6 +14,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock::Timestamp;
+use crate::http::context::RequestContext;
 
 /// Fields of the `log` crate's bridge: where in a dependency's source a line was written.
 const BRIDGE: &str = "log.";
@@ -43,6 +44,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Flat
                 fields.into_iter().for_each(|(name, value)| line.put(&name, value));
             }
         }
+        RequestContext::each_field_of_current(|name, value| line.put(name, value));
         line.put("target", event.metadata().target());
         event.record(&mut line);
         let line = serde_json::to_string(&line).map_err(|_| fmt::Error)?;
@@ -108,7 +110,11 @@ mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
+    use http::{HeaderMap, HeaderValue};
+
     use super::*;
+    use crate::http::context::{ANSWERING, REQUEST_ID};
+    use crate::id::CommandId;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -123,8 +129,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_a_span_has_stands_beside_what_its_event_has() {
+    /// What `log` logs, line by line.
+    fn logged(log: impl FnOnce()) -> Vec<Value> {
         let lines = Lines::default();
         let made = lines.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -132,16 +138,38 @@ mod tests {
             .event_format(Flat { service: "inventory" })
             .with_writer(move || made.clone())
             .finish();
-        tracing::subscriber::with_default(subscriber, || {
+        tracing::subscriber::with_default(subscriber, log);
+        let text = String::from_utf8(lines.0.lock().expect("nobody panicked").clone()).expect("text");
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    #[test]
+    fn what_a_span_has_stands_beside_what_its_event_has() {
+        let lines = logged(|| {
             tracing::info!(n = 1, "alone");
             let span = tracing::info_span!("request", service = "a-service", command_id = tracing::field::Empty);
             span.record("command_id", "c");
             span.in_scope(|| tracing::warn!(code = "X", "inside"));
         });
-        let text = String::from_utf8(lines.0.lock().expect("nobody panicked").clone()).expect("text");
-        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert_eq!((&lines[0]["service"], &lines[0]["n"]), (&"inventory".into(), &1.into()));
         assert_eq!((&lines[1]["service"], &lines[1]["command_id"]), (&"a-service".into(), &"c".into()));
         assert_eq!((&lines[1]["code"], &lines[1]["message"]), (&"X".into(), &"inside".into()));
+    }
+
+    #[test]
+    fn what_is_logged_while_a_request_is_answered_names_it_and_its_command() {
+        let context = RequestContext::of(&HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_static("r-1"))]));
+        let command = CommandId::fresh();
+        let lines = logged(|| {
+            ANSWERING.sync_scope(("a-service", context.clone()), || {
+                tracing::warn!("before");
+                context.became(command);
+                tracing::warn!(code = "X", "after");
+            });
+        });
+        assert_eq!((&lines[0]["service"], &lines[0]["request_id"]), (&"a-service".into(), &"r-1".into()));
+        assert_eq!((&lines[0]["correlation_id"], lines[0].get("command_id")), (&"r-1".into(), None));
+        assert_eq!((&lines[1]["request_id"], &lines[1]["code"]), (&"r-1".into(), &"X".into()));
+        assert_eq!(lines[1]["command_id"], command.to_string());
     }
 }
