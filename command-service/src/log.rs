@@ -4,6 +4,7 @@
 //! enqueued it may be written after its sender gave up: [`NotAccepted::Unknown`] says so and nothing more.
 
 mod broker;
+mod groups;
 mod unapplied;
 
 use std::sync::{Arc, OnceLock};
@@ -17,9 +18,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use broker::{BROKER, BrokerWatch, LogLost};
+use groups::{Groups, Series};
 use unapplied::{Place, Unapplied};
 
-use crate::message::Message;
+use crate::message::Entry;
 
 /// Why there is no 202.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +76,7 @@ enum Pending {
 /// Where commands go.
 pub(crate) struct CommandLog {
     producer: Producer,
-    topic: Arc<str>,
+    groups: Groups,
     ack_wait: Duration,
     id: Arc<OnceLock<LogId>>,
     /// With a log that is not durable by itself.
@@ -82,34 +84,41 @@ pub(crate) struct CommandLog {
 }
 
 impl CommandLog {
+    /// Must be called inside a runtime.
     pub(crate) fn new(
         producer: Producer,
         topic: &str,
         ack_wait: Duration,
         applied: Option<watch::Receiver<i64>>,
     ) -> Self {
+        let groups = Groups::to(producer.clone(), topic.into());
         let unapplied = applied.map(Unapplied::new);
-        Self { producer, topic: topic.into(), ack_wait, id: Arc::default(), unapplied }
+        Self { producer, groups, ack_wait, id: Arc::default(), unapplied }
     }
 
     /// Appends one message and waits until it is durable, at most `ack_wait` from when it was enqueued.
-    pub(crate) async fn append(&self, message: &Message) -> Result<ConsistencyToken, NotAccepted> {
-        let enqueued = self.enqueue(message).await?;
+    pub(crate) async fn append(&self, entry: Box<Entry>) -> Result<ConsistencyToken, NotAccepted> {
+        let enqueued = self.enqueue(entry, None).await?;
         self.durable(enqueued).await
     }
 
     /// Appends messages in their order and waits for all of them together, each as [`Self::append`] does. After one that
     /// is refused none is enqueued: what follows may need what it does.
-    pub(crate) async fn append_all(&self, messages: &[Message]) -> Vec<Result<ConsistencyToken, NotAccepted>> {
-        let mut enqueued = Vec::with_capacity(messages.len());
+    pub(crate) async fn append_all(
+        &self,
+        entries: impl IntoIterator<Item = Box<Entry>>,
+    ) -> Vec<Result<ConsistencyToken, NotAccepted>> {
+        let mut enqueued = Vec::new();
         let mut refused = None;
-        for message in messages {
+        let series = Series::default();
+        for entry in entries {
+            let series = Some(Arc::clone(&series));
             enqueued.push(match &refused {
-                None => self.enqueue(message).await.inspect_err(|refusal| refused = Some(refusal.clone())),
+                None => self.enqueue(entry, series).await.inspect_err(|refusal| refused = Some(refusal.clone())),
                 Some(refusal) => Err(refusal.clone()),
             });
         }
-        let mut appended = Vec::with_capacity(messages.len());
+        let mut appended = Vec::with_capacity(enqueued.len());
         for enqueued in enqueued {
             // All are on their way: whoever waits for one has waited for those before it.
             appended.push(match enqueued {
@@ -121,19 +130,17 @@ impl CommandLog {
     }
 
     /// With `Err` nothing was enqueued.
-    async fn enqueue(&self, message: &Message) -> Result<Enqueued, NotAccepted> {
+    async fn enqueue(&self, entry: Box<Entry>, series: Option<Series>) -> Result<Enqueued, NotAccepted> {
         // Without it there is no token to answer with.
         let Some(log) = self.id.get().cloned() else {
             return Err(NotAccepted::Unavailable("it is not known yet which log the broker holds".to_owned()));
         };
         let place = match &self.unapplied {
             None => None,
-            Some(unapplied) => Some(unapplied.enter(message.size()).await?),
+            Some(unapplied) => Some(unapplied.enter(entry.size()).await?),
         };
-        let delivery = self
-            .producer
-            .send(message.outgoing(&self.topic))
-            .map_err(|refused| NotAccepted::Unavailable(refused.to_string()))?;
+        let delivery =
+            self.groups.put(entry, series).map_err(|refused| NotAccepted::Unavailable(refused.to_string()))?;
         let until = Instant::now() + self.ack_wait;
         let pending = match place {
             None => Pending::Acknowledgement(delivery),

@@ -39,6 +39,13 @@ impl Asked {
 pub(crate) struct Message {
     /// Its parts.
     pub envelope: RequestEnvelope,
+    /// The same as the log has it.
+    pub entry: Box<Entry>,
+}
+
+/// An entry of the log.
+#[derive(Debug)]
+pub(crate) struct Entry {
     key: String,
     value: Vec<u8>,
     headers: [Header; 5],
@@ -69,9 +76,12 @@ impl Message {
         let mut value = Vec::with_capacity(USUAL_BYTES);
         serde_json::to_writer(&mut value, &envelope).expect("ids, numbers and text always serialise");
         let headers = headers(&envelope, &intake.traceparent);
-        Self { key: envelope.aggregate_id.to_string(), value, headers, envelope }
+        let entry = Box::new(Entry { key: envelope.aggregate_id.to_string(), value, headers });
+        Self { envelope, entry }
     }
+}
 
+impl Entry {
     /// For `topic`.
     pub(crate) fn outgoing<'a>(&'a self, topic: &'a str) -> Outgoing<'a> {
         Outgoing { topic, key: Some(self.key.as_bytes()), value: Some(&self.value), headers: &self.headers }

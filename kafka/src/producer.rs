@@ -3,9 +3,9 @@
 //! A send is refused only while nothing was enqueued. From then on the message may be written long after its sender
 //! gave up, so all that can be said of one without a report is "unknown".
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use rdkafka::Message;
@@ -13,7 +13,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header as RdHeader, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::connection::{Connection, KafkaError};
 use crate::record::Header;
@@ -85,33 +85,80 @@ pub struct Outgoing<'a> {
     pub headers: &'a [Header],
 }
 
+type Report = Result<Option<i64>, DeliveryFailure>;
+
 /// The report to come for one message: the offset that the broker gave it.
 #[derive(Debug)]
 pub struct Delivery {
-    report: oneshot::Receiver<Result<Option<i64>, DeliveryFailure>>,
+    report: oneshot::Receiver<Report>,
     topic: String,
 }
 
 impl Delivery {
-    async fn reported(self) -> Result<Option<i64>, DeliveryFailure> {
+    /// Of a message that is yet to be sent to `topic`, and where its report is to go.
+    pub fn to_come(topic: &str) -> (Reporter, Self) {
+        let (sender, report) = oneshot::channel();
+        (Reporter(sender), Self { report, topic: topic.to_owned() })
+    }
+
+    async fn reported(self) -> Report {
         self.report.await.unwrap_or_else(|_| Err(DeliveryFailure::Unknown("the producer was closed".to_owned())))
     }
 }
 
-struct InFlight {
-    number: u64,
-    sender: oneshot::Sender<Result<Option<i64>, DeliveryFailure>>,
+/// Where the report of one message goes.
+#[derive(Debug)]
+pub struct Reporter(oneshot::Sender<Report>);
+
+impl Reporter {
+    fn report(self, report: Report) {
+        // The caller may have given up waiting.
+        let _ = self.0.send(report);
+    }
+
+    /// It was not enqueued, and will not be.
+    pub fn refuse(self, why: &NotEnqueued) {
+        self.report(Err(DeliveryFailure::Refused(why.to_string())));
+    }
 }
 
+/// Messages without a report, by their numbers, which librdkafka hands back with the reports. These come nearly in the
+/// order of sending, so the oldest stands in front and the rest behind it without gaps.
 #[derive(Default)]
 struct Unacknowledged {
-    next: u64,
-    since: BTreeMap<u64, Instant>,
+    first: usize,
+    messages: VecDeque<Option<InFlight>>,
+}
+
+struct InFlight {
+    since: Instant,
+    reporter: Reporter,
+}
+
+impl Unacknowledged {
+    fn oldest(&self) -> Option<Instant> {
+        self.messages.front().and_then(Option::as_ref).map(|oldest| oldest.since)
+    }
+
+    fn begin(&mut self, reporter: Reporter) -> usize {
+        self.messages.push_back(Some(InFlight { since: Instant::now(), reporter }));
+        self.first.wrapping_add(self.messages.len() - 1)
+    }
+
+    fn end(&mut self, number: usize) -> Option<Reporter> {
+        let ended = self.messages.get_mut(number.wrapping_sub(self.first))?.take();
+        while self.messages.pop_front_if(|oldest| oldest.is_none()).is_some() {
+            self.first = self.first.wrapping_add(1);
+        }
+        ended.map(|ended| ended.reporter)
+    }
 }
 
 struct Context {
     state: watch::Sender<BrokerState>,
     unacknowledged: Mutex<Unacknowledged>,
+    /// Told when the last of them has its report.
+    settled: Notify,
     warm: AtomicBool,
 }
 
@@ -132,7 +179,8 @@ impl Producer {
     /// Makes the client; the broker need not be there yet. `topic` is the one whose presence makes it ready.
     pub fn open(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
         let (state, _) = watch::channel(BrokerState::Down("connecting".to_owned()));
-        let context = Context { state, unacknowledged: Mutex::default(), warm: AtomicBool::new(false) };
+        let context =
+            Context { state, unacknowledged: Mutex::default(), settled: Notify::new(), warm: AtomicBool::new(false) };
         let client: ThreadedProducer<Context> = connection
             .config(&[
                 ("enable.idempotence", "true"),
@@ -163,35 +211,51 @@ impl Producer {
         self.inner.client.context().state.subscribe()
     }
 
-    /// Enqueues one message. With `Err` nothing was enqueued.
-    pub fn send(&self, message: Outgoing<'_>) -> Result<Delivery, NotEnqueued> {
+    /// Whether a message would be refused now, whatever it is.
+    pub fn accepts(&self) -> Result<(), NotEnqueued> {
         let context = self.inner.client.context();
         if let BrokerState::Down(reason) = &*context.state.borrow() {
             return Err(NotEnqueued::BrokerDown(reason.clone()));
         }
-        let (sender, report) = oneshot::channel();
-        let number = context.begin()?;
+        match context.unacknowledged().oldest().map(|since| since.elapsed()) {
+            Some(waiting) if waiting > STALLED_AFTER => Err(NotEnqueued::Stalled(waiting)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Enqueues one message. With `Err` nothing was enqueued.
+    pub fn send(&self, message: Outgoing<'_>) -> Result<Delivery, NotEnqueued> {
+        self.accepts()?;
+        let (reporter, delivery) = Delivery::to_come(message.topic);
+        self.send_reporting(message, reporter).map(|()| delivery)
+    }
+
+    /// The same for one of many, before which [`Self::accepts`] was asked. Its report goes to `reporter`, a refusal too.
+    pub fn send_reporting(&self, message: Outgoing<'_>, reporter: Reporter) -> Result<(), NotEnqueued> {
         let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
         for (key, value) in message.headers {
             headers = headers.insert(RdHeader { key, value: value.as_deref() });
         }
-        let mut record: BaseRecord<'_, [u8], [u8], Box<InFlight>> =
-            BaseRecord::with_opaque_to(message.topic, Box::new(InFlight { number, sender })).headers(headers);
+        let context = self.inner.client.context();
+        let number = context.unacknowledged().begin(reporter);
+        let mut record: BaseRecord<'_, [u8], [u8], usize> =
+            BaseRecord::with_opaque_to(message.topic, number).headers(headers);
         record.key = message.key;
         record.payload = message.value;
-        match self.inner.client.send(record) {
-            Ok(()) => Ok(Delivery { report, topic: message.topic.to_owned() }),
-            Err((error, _)) => {
-                context.end(number);
-                Err(match error.rdkafka_error_code() {
-                    Some(RDKafkaErrorCode::QueueFull) => NotEnqueued::QueueFull,
-                    Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize) => {
-                        NotEnqueued::Refused(error.to_string())
-                    }
-                    // Not this message's fault: the topic is missing or forbidden, or the client cannot go on.
-                    _ => NotEnqueued::BrokerDown(error.to_string()),
-                })
+        self.inner.client.send(record).map_err(|(error, _)| {
+            let refused = not_enqueued(&error);
+            if let Some(reporter) = context.end(number) {
+                reporter.refuse(&refused);
             }
+            refused
+        })
+    }
+
+    /// Waits until every message has its report.
+    pub async fn settled(&self) {
+        let context = self.inner.client.context();
+        while !context.unacknowledged().messages.is_empty() {
+            context.settled.notified().await;
         }
     }
 
@@ -294,21 +358,28 @@ impl Context {
         });
     }
 
-    fn begin(&self) -> Result<u64, NotEnqueued> {
-        let mut unacknowledged = self.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, since)) = unacknowledged.since.first_key_value()
-            && since.elapsed() > STALLED_AFTER
-        {
-            return Err(NotEnqueued::Stalled(since.elapsed()));
-        }
-        let number = unacknowledged.next;
-        unacknowledged.next += 1;
-        unacknowledged.since.insert(number, Instant::now());
-        Ok(number)
+    fn unacknowledged(&self) -> MutexGuard<'_, Unacknowledged> {
+        self.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, number: u64) {
-        self.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner).since.remove(&number);
+    fn end(&self, number: usize) -> Option<Reporter> {
+        let mut unacknowledged = self.unacknowledged();
+        let ended = unacknowledged.end(number);
+        if unacknowledged.messages.is_empty() {
+            self.settled.notify_one();
+        }
+        ended
+    }
+}
+
+fn not_enqueued(error: &RdKafkaError) -> NotEnqueued {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::QueueFull) => NotEnqueued::QueueFull,
+        Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize) => {
+            NotEnqueued::Refused(error.to_string())
+        }
+        // Not this message's fault: the topic is missing or forbidden, or the client cannot go on.
+        _ => NotEnqueued::BrokerDown(error.to_string()),
     }
 }
 
@@ -329,10 +400,9 @@ impl ClientContext for Context {
 }
 
 impl ProducerContext for Context {
-    type DeliveryOpaque = Box<InFlight>;
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, in_flight: Box<InFlight>) {
-        self.end(in_flight.number);
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
         let report = match result {
             Ok(message) => Ok(Some(message.offset()).filter(|&offset| offset >= 0)),
             Err((error, _)) => Err(match error.rdkafka_error_code() {
@@ -344,7 +414,27 @@ impl ProducerContext for Context {
                 _ => DeliveryFailure::Unknown(error.to_string()),
             }),
         };
-        // The caller may have given up waiting.
-        let _ = in_flight.sender.send(report);
+        if let Some(reporter) = self.end(number) {
+            reporter.report(report);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_message_is_the_first_that_has_no_report_whatever_came_after_it() {
+        let mut unacknowledged = Unacknowledged::default();
+        let numbers: Vec<usize> = (0..3).map(|_| unacknowledged.begin(Delivery::to_come("t").0)).collect();
+        let first = unacknowledged.oldest().expect("three are on their way");
+        assert!(unacknowledged.end(numbers[1]).is_some() && unacknowledged.end(numbers[1]).is_none());
+        assert_eq!(unacknowledged.oldest(), Some(first));
+        assert!(unacknowledged.end(numbers[0]).is_some());
+        assert!(unacknowledged.oldest().is_some_and(|third| third >= first));
+        assert_eq!(unacknowledged.messages.len(), 1);
+        assert!(unacknowledged.end(numbers[2]).is_some() && unacknowledged.end(7).is_none());
+        assert_eq!((unacknowledged.oldest(), unacknowledged.begin(Delivery::to_come("t").0)), (None, 3));
     }
 }

@@ -62,6 +62,6 @@ pub(crate) async fn write(State(writes): State<Writes>, request: Request) -> Res
         }
     }
     let (places, messages): (Vec<usize>, Vec<Message>) = messages.into_iter().unzip();
-    let appended = writes.accept_all(&messages).await;
+    let appended = writes.accept_all(messages).await;
     answer::answer(places.into_iter().zip(appended), at_fault, intake.context.request_id())
 }

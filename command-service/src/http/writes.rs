@@ -34,17 +34,19 @@ impl Writes {
 
     /// Puts the command on the log; the answer is a 202 once it is durable there.
     pub(super) async fn accept(&self, intake: &Intake, asked: Asked) -> Result<Response, Problem> {
-        let message = Message::new(intake, intake.headers.idempotency_key.as_deref(), asked);
-        intake.context.became(message.envelope.command_id);
-        let token = self.0.log.append(&message).await?;
-        Ok(self.accepted(&message.envelope, &token).into_response())
+        let Message { envelope, entry } = Message::new(intake, intake.headers.idempotency_key.as_deref(), asked);
+        intake.context.became(envelope.command_id);
+        let token = self.0.log.append(entry).await?;
+        Ok(self.accepted(&envelope, &token).into_response())
     }
 
     /// Puts commands on the log in their order, and says of each whether it is durable there.
-    pub(super) async fn accept_all(&self, messages: &[Message]) -> Vec<Result<Accepted, NotAccepted>> {
-        let tokens = self.0.log.append_all(messages).await;
-        let each = messages.iter().zip(tokens);
-        each.map(|(message, token)| token.map(|token| self.accepted(&message.envelope, &token))).collect()
+    pub(super) async fn accept_all(&self, messages: Vec<Message>) -> Vec<Result<Accepted, NotAccepted>> {
+        let (envelopes, entries): (Vec<_>, Vec<_>) =
+            messages.into_iter().map(|Message { envelope, entry }| (envelope, entry)).unzip();
+        let tokens = self.0.log.append_all(entries).await;
+        let each = envelopes.iter().zip(tokens);
+        each.map(|(envelope, token)| token.map(|token| self.accepted(envelope, &token))).collect()
     }
 
     fn accepted(&self, request: &RequestEnvelope, token: &ConsistencyToken) -> Accepted {
