@@ -1,0 +1,4 @@
+//! What the same work costs at least. Each says why it is fair; change one only with the reason in the commit.
+
+pub(crate) mod http;
+pub(crate) mod sqlite;

@@ -1,0 +1,20 @@
+//! What the rows need: each a process on 127.0.0.1 that ends when it is dropped.
+
+pub(crate) mod broker;
+pub(crate) mod database;
+pub(crate) mod kafka;
+pub(crate) mod log;
+pub(crate) mod redis;
+pub(crate) mod services;
+
+/// A part that cannot be had on this machine; the rows that need it say so.
+#[derive(Debug)]
+pub(crate) struct Missing(pub(crate) String);
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Missing {}
