@@ -2,31 +2,32 @@
 
 use std::fmt::Write as _;
 
-use crate::report::number;
+use crate::report::{costs, number};
 use crate::row::{Better, Row};
 
 const WIDTH: f64 = 960.0;
 const LABELS: f64 = 190.0;
 const BARS: f64 = 400.0;
-const LINE: f64 = 22.0;
+const LINE: f64 = 40.0;
+const TOP: f64 = 22.0;
 /// What the end of the axis stands for: so many times the reach.
 const MOST: f64 = 2.5;
 
 /// An SVG for both light and dark pages.
 pub(crate) fn svg(rows: &[Row]) -> String {
-    let height = LINE * (f64::from(u32::try_from(rows.len()).unwrap_or(u32::MAX)) + 2.0);
+    let height = TOP + LINE * f64::from(u32::try_from(rows.len()).unwrap_or(u32::MAX)) + 8.0;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
     );
     let reach = LABELS + BARS / MOST;
     let _ = writeln!(svg, "<text x=\"{reach}\" y=\"14\" text-anchor=\"middle\">reach</text>");
-    let mut top = LINE;
+    let mut top = TOP;
     for row in rows {
         line(&mut svg, row, top);
         top += LINE;
     }
-    let _ = writeln!(svg, "<line x1=\"{reach}\" y1=\"{LINE}\" x2=\"{reach}\" y2=\"{top}\" stroke=\"#333\"/>");
+    let _ = writeln!(svg, "<line x1=\"{reach}\" y1=\"{TOP}\" x2=\"{reach}\" y2=\"{top}\" stroke=\"#333\"/>");
     svg + "</svg>\n"
 }
 
@@ -50,11 +51,14 @@ fn line(svg: &mut String, row: &Row, top: f64) {
          <line x1=\"{good:.1}\" y1=\"{top}\" x2=\"{good:.1}\" y2=\"{}\" stroke=\"#333\" stroke-dasharray=\"2 2\"/>\n\
          <text x=\"{}\" y=\"{base}\">{}</text>",
         top + 4.0,
-        top + LINE,
+        top + 22.0,
         LABELS + BARS + 12.0,
         figures(row),
         good = LABELS + good,
     );
+    let costs = row.samples.as_ref().map(costs).unwrap_or_default().join("; ");
+    let below = top + 31.0;
+    let _ = writeln!(svg, "<text x=\"{LABELS}\" y=\"{below}\" font-size=\"9\" fill=\"#666\">{costs}</text>");
 }
 
 /// How good it is, where the reach is 1.

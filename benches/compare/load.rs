@@ -5,8 +5,11 @@
 
 pub(crate) mod closed;
 pub(crate) mod connection;
+pub(crate) mod open;
 
 use std::time::Duration;
+
+use hdrhistogram::Histogram;
 
 /// A GET without a body.
 pub(crate) fn get(path: &str) -> Vec<u8> {
@@ -28,4 +31,18 @@ pub(crate) fn per_second(count: u64, time: Duration) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 pub(crate) fn thousands(count: u64) -> f64 {
     count as f64 / 1000.0
+}
+
+/// Microseconds, up to a minute.
+pub(crate) fn latencies() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000, 3).expect("bounds in order")
+}
+
+/// Of a histogram of microseconds, in milliseconds.
+pub(crate) fn quantile_ms(latencies: &Histogram<u64>, quantile: f64) -> f64 {
+    thousands(latencies.value_at_quantile(quantile))
+}
+
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -19,7 +19,7 @@ mod usage;
 use std::process::ExitCode;
 
 use crate::bench::Bench;
-use crate::floors::http;
+use crate::floors::{http, served};
 use crate::parts::broker;
 
 /// As the services have it, for the floors are this program, too.
@@ -31,11 +31,12 @@ fn main() -> anyhow::Result<ExitCode> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [http::ECHO] => return http::serve_echo().map(|()| ExitCode::SUCCESS),
         [http::STATIC, body] => return http::serve_static(body).map(|()| ExitCode::SUCCESS),
+        [served::SQL, database, body] => return served::serve(database, body).map(|()| ExitCode::SUCCESS),
         [broker::BROKER] => return broker::serve().map(|()| ExitCode::SUCCESS),
         _ => {}
     }
     let bench = Bench::from_arguments(&arguments)?;
     report::begin(&bench);
     let rows = rows::measure(&bench);
-    report::finish(&bench, &rows)
+    report::finish(&rows)
 }

@@ -2,8 +2,10 @@
 
 pub(crate) mod broker;
 pub(crate) mod database;
+pub(crate) mod grown;
 pub(crate) mod kafka;
 pub(crate) mod log;
+pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod services;
 

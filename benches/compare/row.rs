@@ -39,29 +39,33 @@ pub(crate) struct Samples {
     pub(crate) notes: Vec<String>,
 }
 
-/// The samples of several rows, by name.
+/// What a group of rows gave, by name.
 #[derive(Debug, Default)]
-pub(crate) struct Figures(pub(crate) BTreeMap<&'static str, Samples>);
+pub(crate) struct Figures {
+    pub(crate) samples: BTreeMap<&'static str, Samples>,
+    /// Why a row was not measured, where the others of its group were.
+    pub(crate) missing: BTreeMap<&'static str, String>,
+}
 
 impl Figures {
     /// Of one repeat, with its floor.
     pub(crate) fn pair(&mut self, row: &'static str, value: f64, floor: f64) {
-        let samples = self.0.entry(row).or_default();
+        let samples = self.samples.entry(row).or_default();
         samples.values.push(value);
         samples.floors.push(floor);
     }
 
     /// Of one repeat, without a floor.
     pub(crate) fn alone(&mut self, row: &'static str, value: f64) {
-        self.0.entry(row).or_default().values.push(value);
+        self.samples.entry(row).or_default().values.push(value);
     }
 
     pub(crate) fn costs(&mut self, row: &'static str, costs: Vec<Cost>) {
-        self.0.entry(row).or_default().costs.extend(costs);
+        self.samples.entry(row).or_default().costs.extend(costs);
     }
 
     pub(crate) fn note(&mut self, row: &'static str, note: String) {
-        self.0.entry(row).or_default().notes.push(note);
+        self.samples.entry(row).or_default().notes.push(note);
     }
 }
 
@@ -70,6 +74,8 @@ impl Figures {
 pub(crate) struct Row {
     pub(crate) definition: &'static Definition,
     pub(crate) samples: Result<Samples, String>,
+    /// It is missing though its parts are there.
+    pub(crate) has_failed: bool,
 }
 
 impl Row {

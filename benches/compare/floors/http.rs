@@ -18,7 +18,7 @@ pub(crate) const ECHO: &str = "serve-echo";
 pub(crate) const STATIC: &str = "serve-static";
 
 /// An item's answer has as many headers, less `x-request-id`, which no two answers share.
-const HEADERS: [(HeaderName, &str); 4] = [
+pub(super) const HEADERS: [(HeaderName, &str); 4] = [
     (header::CONTENT_TYPE, "application/json"),
     (header::CACHE_CONTROL, "no-store"),
     (HeaderName::from_static("x-cache"), "memory"),
@@ -47,7 +47,7 @@ pub(crate) fn start(arguments: &[&str], folder: &Path) -> anyhow::Result<(Proces
     Ok((floor, address))
 }
 
-fn serve(router: Router) -> anyhow::Result<()> {
+pub(super) fn serve(router: Router) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;

@@ -6,19 +6,19 @@
 //! build, no id to derive and no follower.
 
 mod reservation;
-mod statements;
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;
 
+use anyhow::Context;
 use listener_service::database;
 use rusqlite::{Connection, params};
 use shared::clock::Timestamp;
 use shared::id::{CommandId, ReservationId};
 
 use self::reservation::{Asked, Loop, Statements};
-use self::statements as sql;
+use super::statements as sql;
 use crate::load::per_second;
 use crate::stock::item;
 
@@ -56,6 +56,13 @@ pub(crate) fn rows(path: &Path) -> anyhow::Result<Vec<Option<i64>>> {
 fn asked(n: usize) -> Asked {
     let command = CommandId::fresh();
     Asked { item: item(n).uuid(), command: command.uuid(), reservation: ReservationId::of(command).uuid() }
+}
+
+/// How long ours are: a `ReservationCreated` and a `StockReserved`.
+pub(crate) fn lengths_of_two(path: &Path) -> anyhow::Result<(usize, usize)> {
+    let lengths = lengths(path)?;
+    let of = |event: &str| lengths.get(event).copied().with_context(|| format!("there is no {event}"));
+    Ok((of("ReservationCreated")?, of("StockReserved")?))
 }
 
 fn lengths(path: &Path) -> anyhow::Result<HashMap<String, usize>> {
@@ -103,7 +110,7 @@ impl<'c> Batch<'c> {
             commit: connection.prepare(sql::COMMIT)?,
             epoch: connection.query_row("SELECT epoch FROM lease", [], |row| row.get(0))?,
             published: connection.query_row("SELECT published FROM progress", [], |row| row.get(0))?,
-            next_offset: connection.query_row("SELECT max(next_offset) FROM logs", [], |row| row.get(0))?,
+            next_offset: connection.query_row(sql::POSITION, [], |row| row.get(0))?,
         })
     }
 

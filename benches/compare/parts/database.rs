@@ -8,13 +8,13 @@ use kafka::Topics;
 use rusqlite::{Connection, OpenFlags};
 use testkit::redis_server::RedisServer;
 
-use super::log;
+use super::log::Log;
 use super::services::{Service, listener};
 use crate::bench::Bench;
 use crate::stock::creation;
 
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-const PATIENCE: Duration = Duration::from_mins(3);
+const PATIENCE: Duration = Duration::from_mins(10);
 /// Few enough for the memory of the in-process broker.
 const AT_ONCE: usize = 2000;
 
@@ -31,7 +31,8 @@ impl Progress {
 
     /// The next offset that the listener applies.
     pub(crate) fn position(&self) -> rusqlite::Result<i64> {
-        self.0.query_row("SELECT coalesce(max(next_offset), 0) FROM logs", [], |row| row.get(0))
+        let current = "SELECT coalesce(max(next_offset), 0) FROM logs WHERE superseded_at IS NULL";
+        self.0.query_row(current, [], |row| row.get(0))
     }
 
     /// The last entry of the journal.
@@ -67,10 +68,11 @@ impl Progress {
     }
 }
 
-/// A log that begins with the creations of so many items, and a listener that has applied and published them.
+/// A listener that has applied and published the creations of so many items, with which its log begins.
 pub(crate) struct Stocked {
     pub(crate) database: PathBuf,
     pub(crate) listener: Service,
+    pub(crate) log: Log,
 }
 
 impl Stocked {
@@ -83,23 +85,20 @@ impl Stocked {
         redis: Option<&RedisServer>,
     ) -> anyhow::Result<Self> {
         let database = folder.join("stocked.db");
-        let connection = log::connection(brokers, topics)?;
+        let log = Log::open(bench, brokers, topics)?;
         let listener = listener(folder, brokers, topics, &database, redis).ready(bench);
         let progress = Progress::of(&database)?;
-        let mut sent = 0;
-        while sent < items {
-            let next = items.min(sent + AT_ONCE);
-            bench.runtime.block_on(log::send(&connection, topics, (sent..next).map(creation)))?;
-            sent = next;
-            progress.reaches(i64::try_from(sent)?)?;
+        for first in (0..items).step_by(AT_ONCE) {
+            log.send(bench, (first..items.min(first + AT_ONCE)).map(creation))?;
+            progress.reaches(log.sent())?;
         }
         progress.is_published()?;
-        Ok(Self { database, listener })
+        Ok(Self { database, listener, log })
     }
 
     /// Ends the listener, so that the database is one file, whole; a copy of it is another start from here.
-    pub(crate) fn template(self) -> anyhow::Result<PathBuf> {
+    pub(crate) fn template(self) -> anyhow::Result<(PathBuf, Log)> {
         self.listener.stop()?;
-        Ok(self.database)
+        Ok((self.database, self.log))
     }
 }

@@ -1,5 +1,6 @@
 //! Putting requests on a log, many at once, in their order.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -8,11 +9,19 @@ use kafka::{BrokerState, Connection, Patience, Producer, Topics};
 use shared::message::RequestEnvelope;
 use shared::settings::{KafkaSettings, TopicSettings};
 
+use crate::bench::Bench;
 use crate::stock::Message;
 
 /// Sent and not acknowledged yet; far below what the producer's queue holds.
 const IN_FLIGHT: usize = 5000;
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The commands' topic of a broker, of which nobody else writes.
+pub(crate) struct Log {
+    topics: Topics,
+    producer: Producer,
+    sent: Cell<usize>,
+}
 
 /// The four topics under other names.
 pub(crate) fn topics(prefix: &str) -> Topics {
@@ -20,7 +29,50 @@ pub(crate) fn topics(prefix: &str) -> Topics {
     Topics { commands: name("commands"), items: name("items"), stock: name("stock"), dlq: name("dlq") }
 }
 
-pub(crate) fn connection(brokers: &str, topics: &Topics) -> anyhow::Result<Connection> {
+impl Log {
+    /// Makes the topics if they are missing.
+    pub(crate) fn open(bench: &Bench, brokers: &str, topics: &Topics) -> anyhow::Result<Self> {
+        let connection = connection(brokers, topics)?;
+        let producer = Producer::open(&connection, &topics.commands, Patience::Short)?;
+        bench.runtime.block_on(async {
+            topics.ensure(&connection).await?;
+            let mut state = producer.state();
+            tokio::time::timeout(PATIENCE, state.wait_for(|state| *state == BrokerState::Up)).await??;
+            anyhow::Ok(())
+        })?;
+        Ok(Self { topics: topics.clone(), producer, sent: Cell::new(0) })
+    }
+
+    pub(crate) fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    /// How many are on it: the offset of the next.
+    pub(crate) fn sent(&self) -> i64 {
+        i64::try_from(self.sent.get()).expect("far fewer")
+    }
+
+    /// Sends all of these; each is on the log when it returns.
+    pub(crate) fn send(&self, bench: &Bench, requests: impl Iterator<Item = RequestEnvelope>) -> anyhow::Result<()> {
+        bench.runtime.block_on(async {
+            let mut in_flight = VecDeque::with_capacity(IN_FLIGHT);
+            for request in requests {
+                if in_flight.len() == IN_FLIGHT {
+                    let oldest = in_flight.pop_front().context("it is full")?;
+                    self.producer.delivered(oldest).await?;
+                }
+                in_flight.push_back(self.producer.send(Message::of(&request).outgoing(&self.topics.commands))?);
+                self.sent.set(self.sent.get() + 1);
+            }
+            for delivery in in_flight {
+                self.producer.delivered(delivery).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn connection(brokers: &str, topics: &Topics) -> anyhow::Result<Connection> {
     let topics = TopicSettings {
         kafka_topic_commands: topics.commands.clone(),
         kafka_topic_items: topics.items.clone(),
@@ -29,27 +81,4 @@ pub(crate) fn connection(brokers: &str, topics: &Topics) -> anyhow::Result<Conne
     };
     let settings = KafkaSettings { kafka_brokers: Some(brokers.to_owned()), kafka_properties: None, topics };
     Connection::from_settings(&settings)?.context("the brokers are named")
-}
-
-/// Makes the topics if they are missing, and sends all of these; each is on the log when it returns.
-pub(crate) async fn send(
-    connection: &Connection,
-    topics: &Topics,
-    requests: impl Iterator<Item = RequestEnvelope>,
-) -> anyhow::Result<()> {
-    topics.ensure(connection).await?;
-    let producer = Producer::open(connection, &topics.commands, Patience::Short)?;
-    tokio::time::timeout(PATIENCE, producer.state().wait_for(|state| *state == BrokerState::Up)).await??;
-    let mut in_flight = VecDeque::with_capacity(IN_FLIGHT);
-    for request in requests {
-        if in_flight.len() == IN_FLIGHT {
-            let oldest = in_flight.pop_front().context("it is full")?;
-            producer.delivered(oldest).await?;
-        }
-        in_flight.push_back(producer.send(Message::of(&request).outgoing(&topics.commands))?);
-    }
-    for delivery in in_flight {
-        producer.delivered(delivery).await?;
-    }
-    Ok(())
 }

@@ -25,7 +25,7 @@ pub(crate) fn embedded(bench: &Bench) -> anyhow::Result<Figures> {
     let variants: &[Variant] =
         if bench.wants("accept") { &[("accept", 64), ("accept-256", 256)] } else { &[("accept", 64)] };
     let mut figures = contest(bench, folder.path(), &brokers, ("broker", broker.pid()), variants)?;
-    let accepted = figures.0.get("accept").map(|samples| samples.costs.clone()).unwrap_or_default();
+    let accepted = figures.samples.get("accept").map(|samples| samples.costs.clone()).unwrap_or_default();
     for (ours, echo) in costs_of(&accepted, "command-service").zip(costs_of(&accepted, "echo")) {
         figures.pair("accept-cpu", ours, echo);
     }

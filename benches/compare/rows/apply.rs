@@ -14,8 +14,10 @@ use serde_json::Value;
 
 use self::backlog::Backlog;
 use crate::bench::Bench;
+use crate::floors::postgres::Peer;
 use crate::floors::sqlite;
 use crate::load::per_second;
+use crate::parts::Missing;
 use crate::parts::database::Progress;
 use crate::parts::services::{Service, listener};
 use crate::row::Figures;
@@ -23,35 +25,93 @@ use crate::stock::ITEMS;
 use crate::usage::{Cost, Meter};
 
 const RESERVATIONS: usize = 500_000;
+/// Each of PostgreSQL's 64 processes has to learn the tables first, which takes all of them a second or two.
+const LONGER: u32 = 5;
+
+/// The rows that the same run of ours is part of, each with another floor.
+struct Contest {
+    row: &'static str,
+    by_statement: &'static str,
+    batched: Option<&'static str>,
+    items: usize,
+}
 
 /// Random items out of 10,000.
 pub(crate) fn uniform(bench: &Bench) -> anyhow::Result<Figures> {
-    contest(bench, "apply", ITEMS)
+    let batched = Some("apply-postgres-batched");
+    Contest { row: "apply", by_statement: "apply-postgres", batched, items: ITEMS }.run(bench)
 }
 
 /// One SKU.
 pub(crate) fn hot(bench: &Bench) -> anyhow::Result<Figures> {
-    contest(bench, "apply-hot", 1)
+    Contest { row: "apply-hot", by_statement: "apply-postgres-hot", batched: None, items: 1 }.run(bench)
 }
 
-fn contest(bench: &Bench, row: &'static str, items: usize) -> anyhow::Result<Figures> {
-    let backlog = Backlog::make(bench, items, bench.scaled(RESERVATIONS))?;
-    let mut figures = Figures::default();
-    for _ in 0..bench.repeats() {
-        let folder = Bench::folder()?;
-        let (path, raw) = (folder.path().join("ours.db"), folder.path().join("raw.db"));
-        std::fs::copy(&backlog.template, &path)?;
-        std::fs::copy(&backlog.template, &raw)?;
-        let ours = ours(bench, &backlog, folder.path(), &path)?;
-        let floor = sqlite::reserve(&raw, &path, &backlog.order)?;
-        let (rows, floor_rows) = (sqlite::rows(&path)?, sqlite::rows(&raw)?);
-        ensure!(rows == floor_rows, "the floor did something else: {rows:?} and {floor_rows:?}");
-        bench.note(&ours.costs);
-        figures.pair(row, ours.per_second, floor);
-        figures.costs(row, ours.costs);
-        figures.note(row, ours.note);
+impl Contest {
+    fn run(&self, bench: &Bench) -> anyhow::Result<Figures> {
+        let backlog = Backlog::make(bench, self.items, bench.scaled(RESERVATIONS))?;
+        let mut figures = Figures::default();
+        let mut peer = None;
+        for _ in 0..bench.repeats() {
+            let folder = Bench::folder()?;
+            let path = folder.path().join("ours.db");
+            std::fs::copy(&backlog.template, &path)?;
+            let ours = ours(bench, &backlog, folder.path(), &path)?;
+            bench.note(&ours.costs);
+            if bench.wants(self.row) {
+                let raw = folder.path().join("raw.db");
+                std::fs::copy(&backlog.template, &raw)?;
+                let (floor, costs) = raw_loop(&raw, &path, &backlog.order)?;
+                figures.pair(self.row, ours.per_second, floor);
+                figures.costs(self.row, [ours.costs.clone(), costs].concat());
+                figures.note(self.row, ours.note.clone());
+            }
+            self.peers(bench, &path, ours.per_second, &mut peer, &mut figures)?;
+        }
+        Ok(figures)
     }
-    Ok(figures)
+
+    /// PostgreSQL is started by the first repeat, which knows how long our messages are.
+    fn peers(
+        &self,
+        bench: &Bench,
+        path: &Path,
+        ours: f64,
+        peer: &mut Option<Peer>,
+        figures: &mut Figures,
+    ) -> anyhow::Result<()> {
+        let rows = [Some(self.by_statement), self.batched];
+        let rows: Vec<&str> = rows.into_iter().flatten().filter(|row| bench.wants(row)).collect();
+        if rows.is_empty() || rows.iter().all(|row| figures.missing.contains_key(row)) {
+            return Ok(());
+        }
+        if peer.is_none() {
+            match Peer::start(self.items, sqlite::lengths_of_two(path)?, bench.load_time() * LONGER) {
+                Ok(started) => *peer = Some(started),
+                Err(error) if error.is::<Missing>() => {
+                    figures.missing.extend(rows.into_iter().map(|row| (row, error.to_string())));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(peer) = peer else { return Ok(()) };
+        for row in rows {
+            let theirs = if row == self.by_statement { peer.by_statement()? } else { peer.batched()? };
+            figures.pair(row, ours, theirs);
+        }
+        peer.check()
+    }
+}
+
+/// The floor, held to the rows that ours has made.
+fn raw_loop(path: &Path, ours: &Path, order: &[usize]) -> anyhow::Result<(f64, Vec<Cost>)> {
+    let meter = Meter::start(&[("raw loop", std::process::id())])?;
+    let floor = sqlite::reserve(path, ours, order)?;
+    let costs = meter.stop(order.len() as u64)?;
+    let (rows, floor_rows) = (sqlite::rows(ours)?, sqlite::rows(path)?);
+    ensure!(rows == floor_rows, "the floor did something else: {rows:?} and {floor_rows:?}");
+    Ok((floor, costs))
 }
 
 struct Ours {

@@ -6,7 +6,7 @@ use rusqlite::types::Null;
 use rusqlite::{Connection, Row, Statement, params};
 use uuid::Uuid;
 
-use super::statements as sql;
+use super::super::statements as sql;
 use crate::stock::TRACEPARENT;
 
 const STORE: &str = "main";

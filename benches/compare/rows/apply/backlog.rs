@@ -34,19 +34,18 @@ impl Backlog {
         let topics = log::topics("backlog");
         let brokers = kafka.address();
         let stocked = Stocked::start(bench, folder.path(), &brokers, &topics, items, None)?;
-        let template = stocked.template()?;
+        let (template, log) = stocked.template()?;
+        let begin = log.sent();
         let mut random = fastrand::Rng::with_seed(1);
         let order: Vec<usize> = (0..reservations).map(|_| random.usize(..items)).collect();
-        let connection = log::connection(&brokers, &topics)?;
-        bench.runtime.block_on(log::send(&connection, &topics, order.iter().map(|&n| reservation(n))))?;
-        let begin = i64::try_from(items)?;
+        log.send(bench, order.iter().map(|&n| reservation(n)))?;
         Ok(Self {
             kafka_pid: parts::kafka::pid(&kafka)?,
             kafka,
             redis,
             topics,
             template,
-            end: begin + i64::try_from(reservations)?,
+            end: log.sent(),
             begin,
             order,
             _folder: folder,

@@ -1,9 +1,8 @@
-//! The writer alone: messages as they come from the log, in batches of 1024, durable; and what its deadlines cost.
+//! The writer alone: messages as they come from the log, in batches of 1024, durable; and what its deadlines cost. Only when
+//! asked for by name.
 //!
 //! Beside it, in the same run, a raw loop executes the same statements on the same tables. Both must end with the same
 //! rows, so that neither has done less.
-
-mod raw;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,71 +15,57 @@ use listener_service::clock::{SimulatedTime, TimeSource};
 use listener_service::lease::{Attempt, Candidate};
 use listener_service::writer::{Surroundings, Writer};
 use listener_service::{database, logs, schema};
-use rusqlite::Connection;
 use shared::aggregate::AggregateId;
 use shared::clock::Timestamp;
-use shared::id::{CommandId, ItemId, ReservationId};
-use shared::message::{CatalogueFields, Command, RequestEnvelope, fingerprint};
-use shared::quantity::{PositiveQuantity, Quantity};
+use shared::id::{CommandId, ReservationId};
+use shared::message::{Command, RequestEnvelope, fingerprint};
+use shared::quantity::PositiveQuantity;
 use shared::reservation::{Line, Lines, Ttl};
-use shared::text::{Name, StoreId};
+use shared::text::StoreId;
 use shared::token::LogId;
 
-use crate::http::per_second;
-use crate::rows::{ITEMS, print, sku};
+use crate::bench::Bench;
+use crate::floors::sqlite;
+use crate::floors::writer::{self as raw, BATCH, ITEMS, RESERVATIONS, Rates, THIRD, TTL_SECONDS, item_of};
+use crate::load::per_second;
+use crate::row::Figures;
+use crate::stock::{TRACEPARENT, creation, item};
 
-const BATCH: usize = 1024;
-/// Of one unit of one of a thousand items each; a third of them is confirmed, one cancelled, and one expires.
-const RESERVATIONS: usize = 90_000;
-const THIRD: usize = RESERVATIONS / 3;
-const ON_HAND: i64 = 900_000_000;
-const TTL_SECONDS: i64 = 600;
-const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-
-/// A second, of each row.
-type Rates = [f64; 4];
-const ROWS: [&str; 4] = [
-    "reserve: a reservation with a deadline",
-    "confirm: a reservation of one line",
-    "cancel: a reservation of one line",
-    "expire: 500 reservations a transaction",
-];
+const ROWS: [&str; 4] = ["reserve", "confirm", "cancel", "expire"];
 
 /// Decided and committed by the writer, 1,000 items.
-pub(crate) fn rates(repeats: usize) -> anyhow::Result<()> {
-    let mut pairs: [Vec<(f64, f64)>; 4] = Default::default();
-    for _ in 0..repeats {
-        let folder = tempfile::tempdir()?;
+pub(crate) fn writer(bench: &Bench) -> anyhow::Result<Figures> {
+    let mut figures = Figures::default();
+    for _ in 0..bench.repeats() {
+        let folder = Bench::folder()?;
         let ids: Vec<ReservationId> = (0..RESERVATIONS).map(|_| ReservationId::of(CommandId::fresh())).collect();
         let (path, floor) = (folder.path().join("ours.db"), folder.path().join("raw.db"));
         let ours = ours(&path, &ids)?;
-        drop(Bench::start(&floor)?);
+        drop(Work::start(&floor)?);
         let raw = raw::rates(&floor, &ids, &raw::Lengths::of(&path)?)?;
-        ensure!(rows(&path)? == rows(&floor)?, "{:?} are not {:?}", rows(&path)?, rows(&floor)?);
-        for (pairs, pair) in pairs.iter_mut().zip(ours.into_iter().zip(raw)) {
-            pairs.push(pair);
+        let (rows, floor_rows) = (sqlite::rows(&path)?, sqlite::rows(&floor)?);
+        ensure!(rows == floor_rows, "the floor did something else: {rows:?} and {floor_rows:?}");
+        for (row, (ours, raw)) in ROWS.into_iter().zip(ours.into_iter().zip(raw)) {
+            figures.pair(row, ours, raw);
         }
     }
-    for (row, pairs) in ROWS.iter().zip(&pairs) {
-        print(row, "raw SQLite loop", pairs);
-    }
-    Ok(())
+    Ok(figures)
 }
 
 fn ours(path: &Path, ids: &[ReservationId]) -> anyhow::Result<Rates> {
-    let mut bench = Bench::start(path)?;
+    let mut work = Work::start(path)?;
     let reserve = ids.iter().enumerate().map(|(n, &id)| (id, reserve(n))).collect::<Vec<_>>();
     let confirm = |&id: &ReservationId| (id, Command::ConfirmReservation { order_id: None, lines: None });
     let cancel = |&id: &ReservationId| (id, Command::ReleaseReservation {});
-    let reserved = bench.apply(reserve)?;
-    let confirmed = bench.apply(ids[..THIRD].iter().map(confirm).collect())?;
-    let cancelled = bench.apply(ids[THIRD..2 * THIRD].iter().map(cancel).collect())?;
-    Ok([reserved, confirmed, cancelled, bench.expire()?])
+    let reserved = work.apply(reserve)?;
+    let confirmed = work.apply(ids[..THIRD].iter().map(confirm).collect())?;
+    let cancelled = work.apply(ids[THIRD..2 * THIRD].iter().map(cancel).collect())?;
+    Ok([reserved, confirmed, cancelled, work.expire()?])
 }
 
 fn reserve(n: usize) -> Command {
     let quantity = PositiveQuantity::parse(1).expect("a quantity");
-    let line = Line { item_id: ItemId::of(&sku(item_of(n))), quantity };
+    let line = Line { item_id: item(item_of(n)), quantity };
     Command::Reserve {
         store_id: StoreId::main(),
         lines: Lines::parse([line]).expect("a line"),
@@ -90,19 +75,14 @@ fn reserve(n: usize) -> Command {
     }
 }
 
-/// Which item the reservation of this number is of.
-fn item_of(n: usize) -> u64 {
-    n as u64 % ITEMS
-}
-
 /// A writer, its clock, and where its log ends.
-struct Bench {
+struct Work {
     writer: Writer,
     time: Arc<SimulatedTime>,
     next_offset: i64,
 }
 
-impl Bench {
+impl Work {
     /// With the items in a new database.
     fn start(path: &Path) -> anyhow::Result<Self> {
         let mut connection = database::open(path)?;
@@ -119,10 +99,10 @@ impl Bench {
             time: TimeSource::Simulated(Arc::clone(&time)),
         };
         let writer = Writer::start(connection, lease, log, surroundings)?;
-        let mut bench = Self { writer, time, next_offset: 0 };
-        let items: Vec<Record> = (0..ITEMS).map(|n| bench.record(&creation(n))).collect();
-        bench.writer.apply(&items)?;
-        Ok(bench)
+        let mut work = Self { writer, time, next_offset: 0 };
+        let items: Vec<Record> = (0..ITEMS).map(|n| work.record(&creation(n))).collect();
+        work.writer.apply(&items)?;
+        Ok(work)
     }
 
     fn record(&mut self, request: &RequestEnvelope) -> Record {
@@ -175,31 +155,7 @@ impl Bench {
     }
 }
 
-fn creation(n: u64) -> RequestEnvelope {
-    let (sku, name) = (sku(n), Name::parse("Thing").expect("a name"));
-    let (item, quantity) = (ItemId::of(&sku), Quantity::parse(ON_HAND).expect("a quantity"));
-    request(AggregateId::Item(item), Command::CreateItem { sku, fields: CatalogueFields::named(name), quantity })
-}
-
 fn request(of: AggregateId, command: Command) -> RequestEnvelope {
     let print = fingerprint(Some(&of), &command, None);
     RequestEnvelope::new(of, CommandId::fresh(), command, print, Timestamp::wall_clock())
-}
-
-/// What both must have in the end: everything but ids, times and texts.
-fn rows(path: &Path) -> anyhow::Result<Vec<i64>> {
-    let connection = Connection::open(path)?;
-    let sums = [
-        "SELECT count(*) FROM journal",
-        "SELECT sum(sequence * length(event_type)) FROM journal",
-        "SELECT sum(sequence) + 3 * sum(previous) + 5 * sum(jump) + 7 * sum(version) FROM movements",
-        "SELECT sum(sequence * (quantity_change + 3 * reserved_change) + quantity + 5 * reserved) FROM movements",
-        "SELECT sum(quantity) + 3 * sum(reserved) + 5 * sum(version) + 7 * sum(moved) FROM stock_levels",
-        "SELECT sum(number) + 3 * sum(version) + 5 * sum(length(status)) + 7 * count(ended_at) FROM reservations",
-        "SELECT sum(reservation) + 3 * sum(quantity) + 5 * sum(confirmed) + 7 * sum(released) FROM reservation_lines",
-        "SELECT sum(sequence) + 3 * sum(version) + 5 * sum(length(type)) FROM outcomes",
-        "SELECT applied + 3 * units + 5 * reserved FROM progress",
-        "SELECT sum(next_offset) FROM logs",
-    ];
-    sums.into_iter().map(|sum| Ok(connection.query_row(sum, [], |row| row.get(0))?)).collect()
 }

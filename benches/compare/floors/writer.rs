@@ -1,4 +1,4 @@
-//! The floor of the writer: its statements, and nothing else.
+//! The floor of the writer alone, for reservations with a deadline and for how they end: its statements, and nothing else.
 //!
 //! Fair, for it has the same tables, indexes, batches, durability and checkpoints, reads and writes the same rows in the
 //! same order, and appends as many bytes; it has no message to read, nothing to decide, no fact to build and no id to derive.
@@ -11,76 +11,32 @@ use listener_service::database;
 use rusqlite::types::Null;
 use rusqlite::{Connection, Params, Row, params};
 use shared::clock::Timestamp;
-use shared::id::{CommandId, ItemId, ReservationId};
+use shared::id::{CommandId, ReservationId};
 use uuid::Uuid;
 
-use super::{BATCH, ON_HAND, RESERVATIONS, Rates, THIRD, TRACEPARENT, TTL_SECONDS, item_of};
-use crate::http::per_second;
-use crate::rows::{ITEMS, sku};
+use super::statements as sql;
+use crate::load::per_second;
+use crate::stock::{ON_HAND, TRACEPARENT, item};
+
+/// As many as the listener takes at most (`BATCH_MAX`).
+pub(crate) const BATCH: usize = 1024;
+pub(crate) const ITEMS: usize = 1000;
+/// Of one unit of one of the items each; a third of them is confirmed, one cancelled, and one expires.
+pub(crate) const RESERVATIONS: usize = 90_000;
+pub(crate) const THIRD: usize = RESERVATIONS / 3;
+pub(crate) const TTL_SECONDS: i64 = 600;
+/// A second: reserved, confirmed, cancelled, expired.
+pub(crate) type Rates = [f64; 4];
 
 /// As many as the writer lets expire in one transaction.
 const EXPIRE_AT_ONCE: usize = 500;
 
-const BEAT: &str = "UPDATE lease SET heartbeat = heartbeat + 1 WHERE epoch = ?1";
-const IS_KNOWN: &str = "SELECT 1 FROM outcomes WHERE command_id = ?1";
-const FIND: &str = "
-    SELECT number, reservation_id, store_id, customer_id, order_id, simple, status, created_at, expires_at, deadline_by,
-        ended_at, version
-    FROM reservations WHERE reservation_id = ?1";
-const BY_NUMBER: &str = "
-    SELECT number, reservation_id, store_id, customer_id, order_id, simple, status, created_at, expires_at, deadline_by,
-        ended_at, version
-    FROM reservations WHERE number = ?1";
-const LINES: &str = "
-    SELECT l.item_id, i.sku, l.quantity, l.confirmed, l.released
-    FROM reservation_lines l JOIN items i USING (item_id) WHERE l.reservation = ?1 ORDER BY l.line";
-const DUE: &str = "
-    SELECT number FROM reservations INDEXED BY reservations_due
-    WHERE status = 'pending' AND expires_at IS NOT NULL AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
-const NEXT_DEADLINE: &str = "
-    SELECT min(expires_at) FROM reservations INDEXED BY reservations_due
-    WHERE status = 'pending' AND expires_at IS NOT NULL";
-const APPEND: &str = "
-    INSERT INTO journal (sequence, stream, event_type, aggregate, aggregate_id, command_id, fact_index, log,
-        log_offset, occurred_at, traceparent, message)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-const INSERT: &str = "
-    INSERT INTO reservations (number, reservation_id, store_id, customer_id, order_id, simple, status, created_at,
-        expires_at, deadline_by, ended_at, version)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1)";
-const INSERT_LINE: &str = "
-    INSERT INTO reservation_lines (reservation, line, item_id, store_id, simple, quantity, confirmed, released)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-const UPDATE: &str = "
-    UPDATE reservations SET order_id = ?3, status = ?4, expires_at = ?5,
-        deadline_by = coalesce(?6, deadline_by), ended_at = ?7, version = ?2
-    WHERE reservation_id = ?1 AND version = ?2 - 1 RETURNING number";
-const UPDATE_LINE: &str =
-    "UPDATE reservation_lines SET confirmed = ?3, released = ?4 WHERE reservation = ?1 AND line = ?2";
-const UPDATE_LEVEL: &str = "
-    UPDATE stock_levels SET quantity = ?3, reserved = ?4, version = ?5, updated_at = ?6, own_threshold = ?7,
-        threshold = ?8, moved = ?9
-    WHERE item_id = ?1 AND store_id = ?2 AND version = ?5 - 1";
-const JUMP: &str = "SELECT jump FROM movements WHERE sequence = ?1";
-const MOVE: &str = "
-    INSERT INTO movements (sequence, occurred_at, type, item_id, store_id, quantity_change, reserved_change,
-        quantity, reserved, version, previous, jump, reason, reference, actor, order_id, reservation_id, command_id)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
-const RECORD: &str = "
-    INSERT INTO outcomes (command_id, status, type, aggregate, aggregate_id, version, sequence, applied_at, code,
-        detail, dead_letter_id, idempotency_id)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-const ADVANCE: &str = "UPDATE logs SET next_offset = ?1 WHERE log = ?2 AND next_offset IS ?3 AND superseded_at IS NULL";
-const COUNT: &str = "
-    UPDATE progress SET items = items + ?1, applied = applied + ?2, rejected = rejected + ?3,
-        dead_lettered = dead_lettered + ?4, published = ?5, last_time = ?6, units = units + ?7, reserved = reserved + ?8";
-
 /// How long the writer's messages are, by event type.
-pub(super) struct Lengths(HashMap<String, usize>);
+pub(crate) struct Lengths(HashMap<String, usize>);
 
 impl Lengths {
     /// As in the writer's database, after it has run.
-    pub(super) fn of(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn of(path: &Path) -> anyhow::Result<Self> {
         let connection = Connection::open(path)?;
         let mut statement =
             connection.prepare("SELECT event_type, sum(length(message)) / count(*) FROM journal GROUP BY 1")?;
@@ -90,7 +46,7 @@ impl Lengths {
 }
 
 /// Reserves, confirms, cancels and lets expire as the writer did, in a database with the items in it.
-pub(super) fn rates(path: &Path, ids: &[ReservationId], lengths: &Lengths) -> anyhow::Result<Rates> {
+pub(crate) fn rates(path: &Path, ids: &[ReservationId], lengths: &Lengths) -> anyhow::Result<Rates> {
     let connection = database::open(path)?;
     // The writer checkpoints by itself at this size.
     connection.pragma_update(None, "wal_autocheckpoint", 1024)?;
@@ -151,7 +107,7 @@ impl<'a> Raw<'a> {
     fn start(connection: &'a Connection, ids: &[ReservationId], lengths: &'a Lengths) -> anyhow::Result<Self> {
         let find = "SELECT item_id, moved FROM stock_levels WHERE item_id = ?1";
         let level = |n| {
-            connection.query_row(find, [ItemId::of(&sku(n)).uuid()], |row| {
+            connection.query_row(find, [item(n).uuid()], |row| {
                 Ok(Level { item: row.get(0)?, quantity: ON_HAND, reserved: 0, chain: vec![(row.get(1)?, 0)] })
             })
         };
@@ -182,14 +138,14 @@ impl<'a> Raw<'a> {
         for batch in reservations.chunks(BATCH) {
             let before = self.levels.iter().map(|level| (level.quantity, level.reserved)).fold((0, 0), sum);
             self.run("BEGIN IMMEDIATE", [])?;
-            self.run(BEAT, [1])?;
+            self.run(sql::BEAT, [1])?;
             for (&reservation, &command) in batch.iter().zip(commands.next().unwrap_or_default()) {
-                self.connection.prepare_cached(IS_KNOWN)?.exists([command])?;
+                self.connection.prepare_cached(sql::IS_KNOWN)?.exists([command])?;
                 apply(self, reservation, command)?;
                 self.next_offset += 1;
             }
             let from = self.next_offset - i64::try_from(batch.len())?;
-            self.run(ADVANCE, params![self.next_offset, 1, from])?;
+            self.run(sql::ADVANCE, params![self.next_offset, 1, from])?;
             self.count(batch.len(), before)?;
         }
         Ok(per_second(reservations.len() as u64, started.elapsed()))
@@ -202,11 +158,11 @@ impl<'a> Raw<'a> {
         loop {
             let before = self.levels.iter().map(|level| (level.quantity, level.reserved)).fold((0, 0), sum);
             self.run("BEGIN IMMEDIATE", [])?;
-            self.run(BEAT, [1])?;
+            self.run(sql::BEAT, [1])?;
             let due = self.due()?;
             for &number in &due {
-                self.look(BY_NUMBER, [number], 12)?;
-                self.look(LINES, [number], 5)?;
+                self.look(sql::BY_NUMBER, [number], 12)?;
+                self.look(sql::LINES, [number], 5)?;
             }
             for &number in &due {
                 let reservation = self.numbers[&number];
@@ -222,7 +178,7 @@ impl<'a> Raw<'a> {
     }
 
     fn due(&self) -> rusqlite::Result<Vec<i64>> {
-        let mut statement = self.connection.prepare_cached(DUE)?;
+        let mut statement = self.connection.prepare_cached(sql::DUE)?;
         statement.query_map(params![self.now, EXPIRE_AT_ONCE], |row| row.get(0))?.collect()
     }
 
@@ -230,22 +186,25 @@ impl<'a> Raw<'a> {
     fn count(&self, applied: usize, before: (i64, i64)) -> rusqlite::Result<()> {
         let after = self.levels.iter().map(|level| (level.quantity, level.reserved)).fold((0, 0), sum);
         let (units, reserved) = (after.0 - before.0, after.1 - before.1);
-        self.run(COUNT, params![0, applied, 0, 0, 0, self.now, units, reserved])?;
+        self.run(sql::COUNT, params![0, applied, 0, 0, 0, self.now, units, reserved])?;
         if applied == 0 {
-            self.look(NEXT_DEADLINE, [], 1)?;
+            self.look(sql::NEXT_DEADLINE, [], 1)?;
         }
         self.run("COMMIT", [])
     }
 
     fn reserve(&mut self, reservation: usize, command: Uuid) -> rusqlite::Result<()> {
         let id = self.reservations[reservation];
-        self.look(FIND, [id], 12)?;
+        self.look(sql::FIND, [id], 12)?;
         self.append("ReservationCreated", 1, id, Some(command), 0)?;
         let number = self.sequence;
         self.numbers.insert(number, reservation);
-        self.run(INSERT, params![number, id, "main", Null, Null, false, "pending", self.now, self.deadline, id, Null])?;
-        let item = self.levels[item(reservation)].item;
-        self.run(INSERT_LINE, params![number, 0, item, "main", false, 1, 0, 0])?;
+        self.run(
+            sql::INSERT,
+            params![number, id, "main", Null, Null, false, "pending", self.now, self.deadline, id, Null],
+        )?;
+        let item = self.levels[item_of(reservation)].item;
+        self.run(sql::INSERT_LINE, params![number, 0, item, "main", false, 1, 0, 0])?;
         self.step(reservation, Some(command), HELD)?;
         self.record(id, command, "ReservationRequested", 1)
     }
@@ -267,8 +226,8 @@ impl<'a> Raw<'a> {
         request: &str,
     ) -> rusqlite::Result<()> {
         let id = self.reservations[reservation];
-        let number = self.look(FIND, [id], 12)?;
-        self.look(LINES, [number], 5)?;
+        let number = self.look(sql::FIND, [id], 12)?;
+        self.look(sql::LINES, [number], 5)?;
         self.step(reservation, Some(command), step)?;
         self.end(reservation, Some(command), end)?;
         self.record(id, command, request, 2)
@@ -278,13 +237,13 @@ impl<'a> Raw<'a> {
         let id = self.reservations[reservation];
         self.append(end.event_type, 1, id, command, end.fact_index)?;
         let values = params![id, 2, Null, end.status, self.deadline, Null, self.now];
-        let number: i64 = self.connection.prepare_cached(UPDATE)?.query_row(values, |row| row.get(0))?;
-        self.run(UPDATE_LINE, params![number, 0, end.confirmed, 1 - end.confirmed])
+        let number: i64 = self.connection.prepare_cached(sql::UPDATE)?.query_row(values, |row| row.get(0))?;
+        self.run(sql::UPDATE_LINE, params![number, 0, end.confirmed, 1 - end.confirmed])
     }
 
     /// A step of the level, with its fact and its movement.
     fn step(&mut self, reservation: usize, command: Option<Uuid>, step: Step) -> rusqlite::Result<()> {
-        let place = item(reservation);
+        let place = item_of(reservation);
         self.append(step.event_type, 0, self.levels[place].item, command, step.fact_index)?;
         let level = &mut self.levels[place];
         level.quantity += step.quantity;
@@ -292,7 +251,7 @@ impl<'a> Raw<'a> {
         let version = level.chain.len() + 1;
         let level = &self.levels[place];
         self.run(
-            UPDATE_LEVEL,
+            sql::UPDATE_LEVEL,
             params![level.item, "main", level.quantity, level.reserved, version, self.now, Null, Null, self.sequence],
         )?;
         let (previous, jump) = self.back(level)?;
@@ -316,7 +275,7 @@ impl<'a> Raw<'a> {
             self.reservations[reservation],
             command,
         ];
-        self.run(MOVE, reserved)?;
+        self.run(sql::MOVE, reserved)?;
         self.levels[place].chain.push((self.sequence, jump));
         Ok(())
     }
@@ -327,7 +286,7 @@ impl<'a> Raw<'a> {
         let (previous, first) = level.chain[last];
         let second = level.chain[first].1;
         if last - first == first - second && last > 0 {
-            self.look(JUMP, [level.chain[first].0], 1)?;
+            self.look(sql::JUMP, [level.chain[first].0], 1)?;
             return Ok((previous, second));
         }
         Ok((previous, last))
@@ -345,7 +304,7 @@ impl<'a> Raw<'a> {
         let traceparent = command.map(|_| TRACEPARENT);
         let message = &self.messages[event_type];
         self.run(
-            APPEND,
+            sql::APPEND,
             params![
                 self.sequence,
                 1,
@@ -366,7 +325,7 @@ impl<'a> Raw<'a> {
     fn record(&self, id: Uuid, command: Uuid, request: &str, version: i64) -> rusqlite::Result<()> {
         let values =
             params![command, "applied", request, 1, id, version, self.sequence, self.now, Null, Null, Null, Null];
-        self.run(RECORD, values)
+        self.run(sql::RECORD, values)
     }
 
     fn run(&self, statement: &str, values: impl Params) -> rusqlite::Result<()> {
@@ -390,8 +349,9 @@ fn read(row: &Row<'_>, columns: usize) -> rusqlite::Result<()> {
     (1..columns).try_for_each(|column| row.get_ref(column).map(drop))
 }
 
-fn item(reservation: usize) -> usize {
-    usize::try_from(item_of(reservation)).expect("small")
+/// Which item the reservation of this number is of.
+pub(crate) fn item_of(reservation: usize) -> usize {
+    reservation % ITEMS
 }
 
 fn sum(a: (i64, i64), b: (i64, i64)) -> (i64, i64) {

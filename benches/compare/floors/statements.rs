@@ -1,10 +1,11 @@
-//! The statements of the writer, for one simple reservation and for its batch: the same text, on the same tables.
+//! The statements of the writer, the same text on the same tables. The first two groups make a simple reservation.
 
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) const COMMIT: &str = "COMMIT";
 pub(super) const BEAT: &str = "UPDATE lease SET heartbeat = heartbeat + 1 WHERE epoch = ?1";
 pub(super) const ADVANCE: &str =
     "UPDATE logs SET next_offset = ?1 WHERE log = ?2 AND next_offset IS ?3 AND superseded_at IS NULL";
+pub(super) const POSITION: &str = "SELECT coalesce(next_offset, 0) FROM logs WHERE superseded_at IS NULL";
 pub(super) const COUNT: &str = "
     UPDATE progress SET items = items + ?1, applied = applied + ?2, rejected = rejected + ?3,
         dead_lettered = dead_lettered + ?4, published = ?5, last_time = ?6, units = units + ?7, reserved = reserved + ?8";
@@ -47,6 +48,27 @@ pub(super) const RECORD: &str = "
         detail, dead_letter_id, idempotency_id)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
+// Of reservations that end (rows `confirm`, `cancel`, `expire`).
+pub(super) const BY_NUMBER: &str = "
+    SELECT number, reservation_id, store_id, customer_id, order_id, simple, status, created_at, expires_at, deadline_by,
+        ended_at, version
+    FROM reservations WHERE number = ?1";
+pub(super) const LINES: &str = "
+    SELECT l.item_id, i.sku, l.quantity, l.confirmed, l.released
+    FROM reservation_lines l JOIN items i USING (item_id) WHERE l.reservation = ?1 ORDER BY l.line";
+pub(super) const DUE: &str = "
+    SELECT number FROM reservations INDEXED BY reservations_due
+    WHERE status = 'pending' AND expires_at IS NOT NULL AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
+pub(super) const NEXT_DEADLINE: &str = "
+    SELECT min(expires_at) FROM reservations INDEXED BY reservations_due
+    WHERE status = 'pending' AND expires_at IS NOT NULL";
+pub(super) const UPDATE: &str = "
+    UPDATE reservations SET order_id = ?3, status = ?4, expires_at = ?5,
+        deadline_by = coalesce(?6, deadline_by), ended_at = ?7, version = ?2
+    WHERE reservation_id = ?1 AND version = ?2 - 1 RETURNING number";
+pub(super) const UPDATE_LINE: &str =
+    "UPDATE reservation_lines SET confirmed = ?3, released = ?4 WHERE reservation = ?1 AND line = ?2";
+
 /// What both must have in the end: everything but ids, times and texts.
 pub(super) const SUMS: [&str; 10] = [
     "SELECT count(*) FROM journal",
@@ -60,5 +82,7 @@ pub(super) const SUMS: [&str; 10] = [
     "SELECT applied + 3 * units + 5 * reserved FROM progress",
     "SELECT sum(next_offset) FROM logs",
 ];
-/// How long the messages are, by event type.
-pub(super) const LENGTHS: &str = "SELECT event_type, sum(length(message)) / count(*) FROM journal GROUP BY 1";
+/// How long the last messages are, by event type.
+pub(super) const LENGTHS: &str = "
+    SELECT event_type, sum(length(message)) / count(*)
+    FROM (SELECT event_type, message FROM journal ORDER BY sequence DESC LIMIT 10000) GROUP BY 1";
