@@ -99,10 +99,7 @@ CREATE TABLE reservations (
     expires_at bigint,
     deadline_by uuid,
     ended_at bigint,
-    version bigint NOT NULL,
-   ,
-   ,
-   
+    version bigint NOT NULL
 );
 CREATE INDEX reservations_due ON reservations (expires_at) WHERE status = 'pending' AND expires_at IS NOT NULL;
 CREATE INDEX reservations_by_order ON reservations (order_id) WHERE order_id IS NOT NULL;
@@ -117,8 +114,7 @@ CREATE TABLE reservation_lines (
     quantity bigint NOT NULL,
     confirmed bigint NOT NULL,
     released bigint NOT NULL,
-    PRIMARY KEY (reservation, line),
-   
+    PRIMARY KEY (reservation, line)
 );
 CREATE INDEX open_lines ON reservation_lines (item_id, store_id, simple, reservation)
     WHERE quantity > confirmed + released;
