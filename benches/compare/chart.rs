@@ -72,10 +72,10 @@ fn share(row: &Row, held: f64) -> f64 {
 
 fn figures(row: &Row) -> String {
     let spread = row.spread().unwrap_or_default() * 100.0;
-    let value = format!("{} {} ±{:.0}%", number(row.value()), row.definition.unit, spread / 2.0);
+    let value = format!("{} {}, spread {spread:.0}%", number(row.value()), row.definition.unit);
     match row.ratio() {
         Some(ratio) => {
-            format!("{value}, {} of {} ({})", number(Some(ratio)), number(row.floor()), row.definition.floor)
+            format!("{value}; {} of {} ({})", number(Some(ratio)), number(row.floor()), row.definition.floor)
         }
         None => value,
     }

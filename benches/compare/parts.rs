@@ -9,6 +9,8 @@ pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod services;
 
+use anyhow::ensure;
+
 /// A part that cannot be had on this machine; the rows that need it say so.
 #[derive(Debug)]
 pub(crate) struct Missing(pub(crate) String);
@@ -20,3 +22,11 @@ impl std::fmt::Display for Missing {
 }
 
 impl std::error::Error for Missing {}
+
+/// An error that says what to install, unless all of these programs are there.
+fn need(programs: &[&str], why: &str) -> anyhow::Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |program: &&str| std::env::split_paths(&path).any(|folder| folder.join(program).exists());
+    ensure!(programs.iter().all(is_there), Missing(why.to_owned()));
+    Ok(())
+}

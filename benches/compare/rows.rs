@@ -10,6 +10,8 @@ mod read;
 mod readers;
 mod writer;
 
+use std::panic::AssertUnwindSafe;
+
 use crate::bench::Bench;
 use crate::parts::Missing;
 use crate::report;
@@ -100,7 +102,9 @@ const GROUPS: &[Group] = &[
 pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
     let mut rows = Vec::new();
     for group in GROUPS.iter().filter(|group| group.families.iter().any(|family| bench.wants(family))) {
-        let figures = (group.measure)(bench);
+        // The tests' own parts panic when one of them does not start.
+        let figures = std::panic::catch_unwind(AssertUnwindSafe(|| (group.measure)(bench)));
+        let figures = figures.unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked, as said above")));
         let wanted = ROWS.iter().filter(|row| group.families.contains(&row.family) && bench.wants(row.family));
         rows.extend(measured(wanted, figures));
     }

@@ -2,10 +2,11 @@
 
 use testkit::kafka::Kafka;
 
-use super::Missing;
+use super::{Missing, need};
 
 pub(crate) fn start() -> anyhow::Result<Kafka> {
     let why = "Kafka needs Java 17 and, once, Maven (Debian: default-jre-headless, maven)";
+    need(&["bash", "java"], why)?;
     Kafka::start().ok_or_else(|| Missing(why.to_owned()).into())
 }
 

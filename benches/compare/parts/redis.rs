@@ -1,10 +1,11 @@
 //! Redis, without persistence, as the system runs it.
 
+use anyhow::Context;
 use testkit::redis_server::RedisServer;
 
-use super::Missing;
+use super::need;
 
 pub(crate) fn start() -> anyhow::Result<RedisServer> {
-    let why = "it needs redis-server (Debian: redis-server)";
-    RedisServer::start("a row", &[]).ok_or_else(|| Missing(why.to_owned()).into())
+    need(&["redis-server"], "it needs redis-server (Debian: redis-server)")?;
+    RedisServer::start("a row", &[]).context("redis-server does not say its version")
 }
