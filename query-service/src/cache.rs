@@ -10,6 +10,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use moka::Expiry;
 use moka::future::Cache;
 use moka::ops::compute::Op;
@@ -37,7 +38,7 @@ pub(crate) enum Missing {
 
 /// Values by key.
 pub(crate) struct Memory<K, T> {
-    entries: Cache<K, Arc<Loaded<T>>>,
+    entries: Cache<K, Arc<Loaded<T>>, RandomState>,
 }
 
 impl<K, T> fmt::Debug for Memory<K, T> {
@@ -50,7 +51,8 @@ impl Memory<AggregateId, Entry> {
     /// At most `capacity` documents, each for at most `ttl`, with jitter so that what was loaded together does not expire
     /// together.
     pub(crate) fn of_documents(capacity: u64, ttl: Duration) -> Self {
-        Self { entries: Cache::builder().max_capacity(capacity).expire_after(Jittered { ttl }).build() }
+        let entries = Cache::builder().max_capacity(capacity).expire_after(Jittered { ttl });
+        Self { entries: entries.build_with_hasher(RandomState::default()) }
     }
 }
 
@@ -59,7 +61,8 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Memory<K, bytes::Bytes> {
     pub(crate) fn of_bodies(ttl: Duration) -> Self {
         let weigher =
             |_: &K, body: &Arc<Loaded<bytes::Bytes>>| u32::try_from(ENTRY_BYTES + body.value.len()).unwrap_or(u32::MAX);
-        Self { entries: Cache::builder().max_capacity(BODIES_BYTES).weigher(weigher).time_to_live(ttl).build() }
+        let entries = Cache::builder().max_capacity(BODIES_BYTES).weigher(weigher).time_to_live(ttl);
+        Self { entries: entries.build_with_hasher(RandomState::default()) }
     }
 }
 

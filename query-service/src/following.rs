@@ -62,6 +62,8 @@ pub(crate) struct Following {
     pub(crate) floors: Floors,
     pub(crate) waiters: Waiters,
     applied: watch::Sender<Applied>,
+    /// That of what is applied, for who asks often.
+    sequence: AtomicU64,
     /// Of the model in Redis that is of the history followed here.
     generation: watch::Sender<Option<Uuid>>,
     /// Sequences with when they were noted, the oldest first: one that is [`LIST_AGE`] old, and those after it.
@@ -94,6 +96,7 @@ impl Following {
             floors: Floors::new(),
             waiters: Waiters::default(),
             applied: watch::Sender::new(Applied::default()),
+            sequence: AtomicU64::new(0),
             generation: watch::Sender::new(None),
             noted: Mutex::default(),
             believed_for,
@@ -143,7 +146,7 @@ impl Following {
 
     /// The sequence up to which floors are raised.
     pub(crate) fn sequence(&self) -> u64 {
-        self.applied.borrow().sequence
+        self.sequence.load(Ordering::Acquire)
     }
 
     /// The greatest sequence that an outcome told a client of.
@@ -248,6 +251,7 @@ impl Following {
 
     fn send(&self, applied: Applied) {
         metrics::gauge!("inventory_follower_sequence").set(as_gauge(applied.sequence));
+        self.sequence.store(applied.sequence, Ordering::Release);
         self.applied.send_replace(applied);
     }
 

@@ -31,7 +31,7 @@ use utoipa_axum::routes;
 use crate::model::ReadModel;
 
 /// What the endpoints work with.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Api {
     pub(crate) model: Arc<ReadModel>,
     pub(crate) shutdown: Shutdown,
@@ -44,6 +44,7 @@ const DESCRIPTION: &str = "Reads items, stock, reservations, stores, the ledger 
 
 /// The router and its document.
 pub(crate) fn router(api: Api, readiness: Readiness) -> (Router, OpenApi) {
+    // With their whole paths: a nested router writes the path of each request anew.
     let reading = OpenApiRouter::new()
         .routes(routes!(list::list))
         .routes(routes!(item::by_id))
@@ -62,7 +63,7 @@ pub(crate) fn router(api: Api, readiness: Readiness) -> (Router, OpenApi) {
         .routes(routes!(stores::stores))
         .routes(routes!(store::store))
         .routes(routes!(outcome::outcome));
-    let mut api = OpenApiRouter::new().nest("/api/v1", reading).with_state(api);
+    let mut api = reading.with_state(Arc::new(api));
     docs::complete(api.get_openapi_mut());
     shared::http::docs::complete("Inventory: reading", DESCRIPTION, readiness, api)
 }

@@ -1,14 +1,23 @@
 //! What answers have in common: where they come from, their tag, and 304 if the client has it (RFC 9110, 13.1.2).
 
+use std::sync::LazyLock;
+
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use metrics::Counter;
 
 use crate::cache::entry::Written;
 use crate::model::{Found, Origin};
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 const X_STALE: HeaderName = HeaderName::from_static("x-stale");
+
+/// By origin. Looking a counter up by its labels takes longer than finding a document.
+static ANSWERS: LazyLock<[Counter; 3]> = LazyLock::new(|| {
+    [Origin::Redis, Origin::Memory, Origin::Database]
+        .map(|origin| metrics::counter!("inventory_cache_requests_total", "source" => origin.as_str()))
+});
 
 impl Origin {
     const fn as_str(self) -> &'static str {
@@ -50,7 +59,7 @@ fn json(body: Bytes) -> Response {
 }
 
 fn with_source(mut response: Response, origin: Origin, is_stale: bool) -> Response {
-    metrics::counter!("inventory_cache_requests_total", "source" => origin.as_str()).increment(1);
+    ANSWERS[origin as usize].increment(1);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CACHE, HeaderValue::from_static(origin.as_str()));

@@ -1,9 +1,10 @@
 //! `GET /inventory/items/{itemId}/availability` and `/inventory/items/sku/{sku}/availability`: what of an item is for sale
 //! in which store.
 
-use axum::extract::{RawQuery, State};
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use serde::Serialize;
 use shared::clock::Timestamp;
 use shared::http::docs::AnyProblem;
@@ -13,7 +14,7 @@ use shared::read_model::{StoredItem, StoredLevel};
 use shared::text::StoreId;
 use utoipa::ToSchema;
 
-use super::asked::{self, Segment};
+use super::asked::{self, Segment, Sent};
 use super::docs::DocumentProblems;
 use super::{Api, answer};
 use crate::cache::entry::written;
@@ -56,7 +57,7 @@ struct AvailableAt<'a> {
 /// What is for sale of an item by its id.
 #[utoipa::path(
     get,
-    path = "/inventory/items/{itemId}/availability",
+    path = "/api/v1/inventory/items/{itemId}/availability",
     operation_id = "read_availability",
     tag = "stock",
     params(
@@ -69,19 +70,14 @@ struct AvailableAt<'a> {
         AnyProblem,
     ),
 )]
-pub(super) async fn by_id(
-    State(api): State<Api>,
-    path: Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    respond(&api, asked::item_id(path)?, query.as_deref(), &headers).await
+pub(super) async fn by_id(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+    respond(&api, asked::item_id(path)?, &sent).await
 }
 
 /// What is for sale of an item by its SKU.
 #[utoipa::path(
     get,
-    path = "/inventory/items/sku/{sku}/availability",
+    path = "/api/v1/inventory/items/sku/{sku}/availability",
     operation_id = "read_availability_by_sku",
     tag = "stock",
     params(
@@ -94,17 +90,12 @@ pub(super) async fn by_id(
         AnyProblem,
     ),
 )]
-pub(super) async fn by_sku(
-    State(api): State<Api>,
-    path: Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    respond(&api, asked::sku(path)?, query.as_deref(), &headers).await
+pub(super) async fn by_sku(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+    respond(&api, asked::sku(path)?, &sent).await
 }
 
-async fn respond(api: &Api, id: ItemId, query: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
-    let (tokens, mut parameters) = asked::tokens_and_parameters(headers, query)?;
+async fn respond(api: &Api, id: ItemId, sent: &Sent) -> Result<Response, Problem> {
+    let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let store = parameters.optional("storeId", |text| Ok(StoreId::parse(text)?));
     parameters.finish()?;
     api.wait_for(&tokens).await?;

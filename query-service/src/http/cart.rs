@@ -1,10 +1,10 @@
 //! `GET /inventory/stock`: the stock of several items in one read.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use serde::Serialize;
 use shared::http::body::Fault;
 use shared::http::docs::AnyProblem;
@@ -14,8 +14,9 @@ use shared::problem::Problem;
 use shared::text::{Sku, StoreId};
 use utoipa::ToSchema;
 
+use super::asked::Sent;
 use super::docs::QueryProblems;
-use super::{Api, answer, asked};
+use super::{Api, answer};
 use crate::cache::entry::written;
 use crate::document::LevelView;
 use crate::model::Kept;
@@ -42,7 +43,7 @@ struct Asked {
 /// The stock of up to 100 items at `main`, by id or by SKU.
 #[utoipa::path(
     get,
-    path = "/inventory/stock",
+    path = "/api/v1/inventory/stock",
     operation_id = "read_stock_of_several",
     tag = "stock",
     params(
@@ -55,12 +56,8 @@ struct Asked {
         AnyProblem,
     ),
 )]
-pub(super) async fn cart(
-    State(api): State<Api>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let (tokens, mut parameters) = asked::tokens_and_parameters(&headers, query.as_deref())?;
+pub(super) async fn cart(State(api): State<Arc<Api>>, sent: Sent) -> Result<Response, Problem> {
+    let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let asked = items(&mut parameters);
     parameters.finish()?;
     api.wait_for(&tokens).await?;

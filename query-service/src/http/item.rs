@@ -1,21 +1,22 @@
 //! `GET /inventory/items/{itemId}` and `/inventory/items/sku/{sku}`: one item, its stock summed over all stores.
 
-use axum::extract::{RawQuery, State};
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use shared::http::docs::AnyProblem;
 use shared::id::ItemId;
 use shared::problem::Problem;
 
 use super::Api;
-use super::asked::{self, Segment};
+use super::asked::{self, Segment, Sent};
 use super::docs::DocumentProblems;
 use crate::document::ItemView;
 
 /// An item by its id.
 #[utoipa::path(
     get,
-    path = "/inventory/items/{itemId}",
+    path = "/api/v1/inventory/items/{itemId}",
     operation_id = "read_item",
     tag = "items",
     params(("itemId" = uuid::Uuid, Path, description = "The item", example = "5ba52b28-0660-54e0-a935-615efcb68195")),
@@ -26,19 +27,14 @@ use crate::document::ItemView;
         AnyProblem,
     ),
 )]
-pub(super) async fn by_id(
-    State(api): State<Api>,
-    path: Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    answer(&api, asked::item_id(path)?, query.as_deref(), &headers).await
+pub(super) async fn by_id(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+    answer(&api, asked::item_id(path)?, &sent).await
 }
 
 /// An item by its SKU.
 #[utoipa::path(
     get,
-    path = "/inventory/items/sku/{sku}",
+    path = "/api/v1/inventory/items/sku/{sku}",
     operation_id = "read_item_by_sku",
     tag = "items",
     params(("sku" = String, Path, description = "Its SKU, case-sensitive", example = "PROD-001")),
@@ -49,19 +45,14 @@ pub(super) async fn by_id(
         AnyProblem,
     ),
 )]
-pub(super) async fn by_sku(
-    State(api): State<Api>,
-    path: Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    answer(&api, asked::sku(path)?, query.as_deref(), &headers).await
+pub(super) async fn by_sku(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+    answer(&api, asked::sku(path)?, &sent).await
 }
 
-async fn answer(api: &Api, id: ItemId, query: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
-    let (tokens, parameters) = asked::tokens_and_parameters(headers, query)?;
+async fn answer(api: &Api, id: ItemId, sent: &Sent) -> Result<Response, Problem> {
+    let (tokens, parameters) = sent.tokens_and_parameters()?;
     parameters.finish()?;
     api.wait_for(&tokens).await?;
     let found = api.model.item(id).await?;
-    Ok(super::answer::tagged(headers, &found.map(|kept| kept.value.item().summed.clone())))
+    Ok(super::answer::tagged(&sent.headers, &found.map(|kept| kept.value.item().summed.clone())))
 }

@@ -1,8 +1,9 @@
 //! `GET /inventory/items`: a page of the catalogue, sorted and filtered.
 
-use axum::extract::{RawQuery, State};
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use shared::http::body::Fault;
 use shared::http::docs::AnyProblem;
 use shared::http::params::{Params, whole};
@@ -11,8 +12,9 @@ use shared::problem::Problem;
 use shared::search;
 use shared::text::{Category, StoreId, TextError};
 
+use super::asked::Sent;
 use super::docs::QueryProblems;
-use super::{Api, answer, asked};
+use super::{Api, answer};
 use crate::document::PageView;
 use crate::query::lists::{FullText, ListFilter, ListRequest, PriceRange, Sort, SortKey};
 
@@ -23,7 +25,7 @@ const LONGEST_QUERY: usize = 200;
 /// A page of the catalogue. Without a token it may be a second old.
 #[utoipa::path(
     get,
-    path = "/inventory/items",
+    path = "/api/v1/inventory/items",
     operation_id = "list_items",
     tag = "items",
     params(
@@ -45,12 +47,8 @@ const LONGEST_QUERY: usize = 200;
         AnyProblem,
     ),
 )]
-pub(super) async fn list(
-    State(api): State<Api>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let (tokens, mut parameters) = asked::tokens_and_parameters(&headers, query.as_deref())?;
+pub(super) async fn list(State(api): State<Arc<Api>>, sent: Sent) -> Result<Response, Problem> {
+    let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let request = request(&mut parameters);
     parameters.finish()?;
     api.wait_for(&tokens).await?;

@@ -1,15 +1,17 @@
 //! `GET /inventory/low-stock`: what should be ordered again.
 
-use axum::extract::{RawQuery, State};
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use shared::http::body::Fault;
 use shared::http::docs::AnyProblem;
 use shared::problem::Problem;
 use shared::text::{Sku, StoreId};
 
+use super::asked::{self, Sent};
 use super::docs::QueryProblems;
-use super::{Api, answer, asked};
+use super::{Api, answer};
 use crate::cursor;
 use crate::document::overviews::LowStockView;
 use crate::model::overviews::{LOW_STOCK, Overview};
@@ -19,7 +21,7 @@ const DEFAULT_LIMIT: u32 = 50;
 /// The levels of which no more is available than their threshold. Without a token it may be a second old.
 #[utoipa::path(
     get,
-    path = "/inventory/low-stock",
+    path = "/api/v1/inventory/low-stock",
     operation_id = "list_low_stock",
     tag = "stock",
     params(
@@ -32,12 +34,8 @@ const DEFAULT_LIMIT: u32 = 50;
         AnyProblem,
     ),
 )]
-pub(super) async fn low_stock(
-    State(api): State<Api>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let (tokens, mut parameters) = asked::tokens_and_parameters(&headers, query.as_deref())?;
+pub(super) async fn low_stock(State(api): State<Arc<Api>>, sent: Sent) -> Result<Response, Problem> {
+    let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let limit = asked::limit(&mut parameters, DEFAULT_LIMIT);
     let after = parameters.optional("cursor", place).unwrap_or_default();
     parameters.finish()?;

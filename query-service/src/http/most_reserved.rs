@@ -1,13 +1,15 @@
 //! `GET /inventory/most-reserved`: what buyers hold most of.
 
-use axum::extract::{RawQuery, State};
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use shared::http::docs::AnyProblem;
 use shared::problem::Problem;
 
+use super::asked::{self, Sent};
 use super::docs::QueryProblems;
-use super::{Api, answer, asked};
+use super::{Api, answer};
 use crate::document::overviews::MostReservedView;
 use crate::model::overviews::Overview;
 
@@ -16,7 +18,7 @@ const DEFAULT_LIMIT: u32 = 10;
 /// The items of which most is reserved, in all stores. Without a token it may be a second old.
 #[utoipa::path(
     get,
-    path = "/inventory/most-reserved",
+    path = "/api/v1/inventory/most-reserved",
     operation_id = "list_most_reserved",
     tag = "stock",
     params(("limit" = Option<u32>, Query, description = "10 if absent", minimum = 1, maximum = 200, example = 10)),
@@ -26,12 +28,8 @@ const DEFAULT_LIMIT: u32 = 10;
         AnyProblem,
     ),
 )]
-pub(super) async fn most_reserved(
-    State(api): State<Api>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let (tokens, mut parameters) = asked::tokens_and_parameters(&headers, query.as_deref())?;
+pub(super) async fn most_reserved(State(api): State<Arc<Api>>, sent: Sent) -> Result<Response, Problem> {
+    let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let limit = asked::limit(&mut parameters, DEFAULT_LIMIT);
     parameters.finish()?;
     api.wait_for(&tokens).await?;

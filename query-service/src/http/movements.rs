@@ -1,8 +1,9 @@
 //! `GET /inventory/movements`: the ledger, who moved what, when and why.
 
-use axum::extract::{RawQuery, State};
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use serde::Serialize;
 use shared::clock::Timestamp;
 use shared::http::body::Fault;
@@ -13,8 +14,9 @@ use shared::problem::Problem;
 use shared::text::{OrderId, StoreId};
 use utoipa::ToSchema;
 
+use super::asked::{self, Sent};
 use super::docs::QueryProblems;
-use super::{Api, answer, asked};
+use super::{Api, answer};
 use crate::cache::entry::written;
 use crate::cursor;
 use crate::query::movements::{Movement, MovementFilter, TYPES};
@@ -105,7 +107,7 @@ struct After {
 /// The ledger, the newest first.
 #[utoipa::path(
     get,
-    path = "/inventory/movements",
+    path = "/api/v1/inventory/movements",
     operation_id = "list_movements",
     tag = "history",
     params(
@@ -124,12 +126,8 @@ struct After {
         AnyProblem,
     ),
 )]
-pub(super) async fn movements(
-    State(api): State<Api>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let (tokens, mut parameters) = asked::tokens_and_parameters(&headers, query.as_deref())?;
+pub(super) async fn movements(State(api): State<Arc<Api>>, sent: Sent) -> Result<Response, Problem> {
+    let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let filter = filter(&mut parameters);
     let limit = asked::limit(&mut parameters, DEFAULT_LIMIT);
     let greatest = asked::greatest(&mut parameters, NAME, &filter);

@@ -1,10 +1,10 @@
 //! `GET /commands/{commandId}`: what became of a command, if wanted as soon as it is known.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use serde::Serialize;
 use shared::aggregate::AggregateId;
 use shared::clock::Timestamp;
@@ -19,7 +19,7 @@ use shared::token::ConsistencyToken;
 use tokio::time::{Instant, sleep_until};
 use utoipa::ToSchema;
 
-use super::asked::{self, Segment};
+use super::asked::{self, Segment, Sent};
 use super::docs::OutcomeProblems;
 use super::{Api, answer};
 use crate::cache::entry::written;
@@ -78,7 +78,7 @@ struct OutcomeView {
 /// What became of a command.
 #[utoipa::path(
     get,
-    path = "/commands/{commandId}",
+    path = "/api/v1/commands/{commandId}",
     operation_id = "read_outcome",
     tag = "commands",
     params(
@@ -91,14 +91,9 @@ struct OutcomeView {
         AnyProblem,
     ),
 )]
-pub(super) async fn outcome(
-    State(api): State<Api>,
-    path: Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub(super) async fn outcome(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
     let command = asked::segment("commandId", path, CommandId::parse)?;
-    let (tokens, mut parameters) = asked::tokens_and_parameters(&headers, query.as_deref())?;
+    let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let wait = parameters.optional("waitMs", whole(0, LONGEST_WAIT_MS)).unwrap_or(0);
     parameters.finish()?;
     let mut wait = Duration::from_millis(wait);

@@ -1,13 +1,14 @@
 //! `GET /reservations/{reservationId}`: one reservation.
 
-use axum::extract::{RawQuery, State};
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use shared::clock::Timestamp;
 use shared::http::docs::AnyProblem;
 use shared::problem::Problem;
 
-use super::asked::{self, Segment};
+use super::asked::{self, Segment, Sent};
 use super::docs::DocumentProblems;
 use super::{Api, answer};
 use crate::cache::entry::Written;
@@ -16,7 +17,7 @@ use crate::document::reservation::ReservationView;
 /// A reservation by its id.
 #[utoipa::path(
     get,
-    path = "/reservations/{reservationId}",
+    path = "/api/v1/reservations/{reservationId}",
     operation_id = "read_reservation",
     tag = "reservations",
     params(("reservationId" = uuid::Uuid, Path, description = "The reservation", example = "0190a5b2-7c1e-7f3a-9d2e-3c4b5a697881")),
@@ -27,14 +28,9 @@ use crate::document::reservation::ReservationView;
         AnyProblem,
     ),
 )]
-pub(super) async fn reservation(
-    State(api): State<Api>,
-    path: Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub(super) async fn reservation(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
     let id = asked::reservation_id(path)?;
-    let (tokens, parameters) = asked::tokens_and_parameters(&headers, query.as_deref())?;
+    let (tokens, parameters) = sent.tokens_and_parameters()?;
     parameters.finish()?;
     api.wait_for(&tokens).await?;
     let found = api.model.reservation(id).await?;
@@ -42,5 +38,5 @@ pub(super) async fn reservation(
     let view = ReservationView::of(stored, Timestamp::wall_clock());
     let (tag, says_all) = view.tag(stored);
     let found = found.map(|_| Written::of((view, tag)));
-    Ok(if says_all { answer::tagged(&headers, &found) } else { answer::whole(&found) })
+    Ok(if says_all { answer::tagged(&sent.headers, &found) } else { answer::whole(&found) })
 }

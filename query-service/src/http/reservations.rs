@@ -1,8 +1,9 @@
 //! `GET /reservations`: reservations, the newest first.
 
-use axum::extract::{RawQuery, State};
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use serde::Serialize;
 use shared::clock::Timestamp;
 use shared::http::body::Fault;
@@ -14,8 +15,9 @@ use shared::reservation::ReservationStatus;
 use shared::text::{CustomerId, OrderId};
 use utoipa::ToSchema;
 
+use super::asked::{self, Sent};
 use super::docs::QueryProblems;
-use super::{Api, answer, asked};
+use super::{Api, answer};
 use crate::cache::entry::written;
 use crate::cursor;
 use crate::document::reservation::ReservationView;
@@ -40,7 +42,7 @@ struct ReservationsView {
 /// Reservations, the newest first.
 #[utoipa::path(
     get,
-    path = "/reservations",
+    path = "/api/v1/reservations",
     operation_id = "list_reservations",
     tag = "reservations",
     params(
@@ -57,12 +59,8 @@ struct ReservationsView {
         AnyProblem,
     ),
 )]
-pub(super) async fn reservations(
-    State(api): State<Api>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let (tokens, mut parameters) = asked::tokens_and_parameters(&headers, query.as_deref())?;
+pub(super) async fn reservations(State(api): State<Arc<Api>>, sent: Sent) -> Result<Response, Problem> {
+    let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let filter = filter(&mut parameters);
     let limit = asked::limit(&mut parameters, DEFAULT_LIMIT);
     let greatest = asked::greatest(&mut parameters, NAME, &filter);

@@ -1,9 +1,10 @@
 //! `GET /inventory/items/{itemId}/stock` and `/inventory/items/sku/{sku}/stock`: the stock of one item at one store, now
 //! or at a moment of the past.
 
-use axum::extract::{RawQuery, State};
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use serde::Serialize;
 use shared::http::body::Fault;
 use shared::http::docs::AnyProblem;
@@ -13,7 +14,7 @@ use shared::text::StoreId;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::asked::{self, Segment};
+use super::asked::{self, Segment, Sent};
 use super::docs::DocumentProblems;
 use crate::cache::entry::{ItemEntry, Written, written};
 use crate::document::LevelView;
@@ -48,7 +49,7 @@ struct AsOf {
 /// The stock of an item by its id.
 #[utoipa::path(
     get,
-    path = "/inventory/items/{itemId}/stock",
+    path = "/api/v1/inventory/items/{itemId}/stock",
     operation_id = "read_stock",
     tag = "stock",
     params(
@@ -63,19 +64,14 @@ struct AsOf {
         AnyProblem,
     ),
 )]
-pub(super) async fn by_id(
-    State(api): State<Api>,
-    path: Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    answer(&api, asked::item_id(path)?, query.as_deref(), &headers).await
+pub(super) async fn by_id(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+    answer(&api, asked::item_id(path)?, &sent).await
 }
 
 /// The stock of an item by its SKU.
 #[utoipa::path(
     get,
-    path = "/inventory/items/sku/{sku}/stock",
+    path = "/api/v1/inventory/items/sku/{sku}/stock",
     operation_id = "read_stock_by_sku",
     tag = "stock",
     params(
@@ -90,26 +86,21 @@ pub(super) async fn by_id(
         AnyProblem,
     ),
 )]
-pub(super) async fn by_sku(
-    State(api): State<Api>,
-    path: Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    answer(&api, asked::sku(path)?, query.as_deref(), &headers).await
+pub(super) async fn by_sku(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+    answer(&api, asked::sku(path)?, &sent).await
 }
 
-async fn answer(api: &Api, id: ItemId, query: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
-    let (tokens, mut parameters) = asked::tokens_and_parameters(headers, query)?;
+async fn answer(api: &Api, id: ItemId, sent: &Sent) -> Result<Response, Problem> {
+    let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let store = parameters.optional("storeId", |text| Ok(StoreId::parse(text)?)).unwrap_or_else(StoreId::main);
     let as_of = parameters.optional("asOf", AsOf::parse);
     parameters.finish()?;
     api.wait_for(&tokens).await?;
     if let Some(as_of) = as_of {
-        return past(api, id, store, as_of).await;
+        return Box::pin(past(api, id, store, as_of)).await;
     }
     let found = api.model.item(id).await?;
-    Ok(super::answer::tagged(headers, &found.map(|kept| at(kept.value.item(), &store))))
+    Ok(super::answer::tagged(&sent.headers, &found.map(|kept| at(kept.value.item(), &store))))
 }
 
 async fn past(api: &Api, id: ItemId, store: StoreId, as_of: AsOf) -> Result<Response, Problem> {

@@ -1,12 +1,13 @@
 //! `GET /stores/{storeId}`: one store.
 
-use axum::extract::{RawQuery, State};
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use shared::http::docs::AnyProblem;
 use shared::problem::Problem;
 
-use super::asked::{self, Segment};
+use super::asked::{self, Segment, Sent};
 use super::docs::DocumentProblems;
 use super::{Api, answer};
 use crate::document::store::StoreView;
@@ -14,7 +15,7 @@ use crate::document::store::StoreView;
 /// A store by its id.
 #[utoipa::path(
     get,
-    path = "/stores/{storeId}",
+    path = "/api/v1/stores/{storeId}",
     operation_id = "read_store",
     tag = "stores",
     params(("storeId" = String, Path, description = "The store, case-sensitive", example = "main")),
@@ -25,16 +26,11 @@ use crate::document::store::StoreView;
         AnyProblem,
     ),
 )]
-pub(super) async fn store(
-    State(api): State<Api>,
-    path: Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub(super) async fn store(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
     let id = asked::store_id(path)?;
-    let (tokens, parameters) = asked::tokens_and_parameters(&headers, query.as_deref())?;
+    let (tokens, parameters) = sent.tokens_and_parameters()?;
     parameters.finish()?;
     api.wait_for(&tokens).await?;
     let found = api.model.store(id).await?;
-    Ok(answer::tagged(&headers, &found.map(|kept| kept.value.store().clone())))
+    Ok(answer::tagged(&sent.headers, &found.map(|kept| kept.value.store().clone())))
 }

@@ -1,20 +1,22 @@
 //! `GET /stores`: every store.
 
-use axum::extract::{RawQuery, State};
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use shared::http::docs::AnyProblem;
 use shared::problem::Problem;
 
+use super::asked::Sent;
 use super::docs::QueryProblems;
-use super::{Api, answer, asked};
+use super::{Api, answer};
 use crate::document::store::StoresView;
 use crate::model::overviews::Overview;
 
 /// Every store. Without a token it may be a second old.
 #[utoipa::path(
     get,
-    path = "/stores",
+    path = "/api/v1/stores",
     operation_id = "list_stores",
     tag = "stores",
     responses(
@@ -23,12 +25,8 @@ use crate::model::overviews::Overview;
         AnyProblem,
     ),
 )]
-pub(super) async fn stores(
-    State(api): State<Api>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let (tokens, parameters) = asked::tokens_and_parameters(&headers, query.as_deref())?;
+pub(super) async fn stores(State(api): State<Arc<Api>>, sent: Sent) -> Result<Response, Problem> {
+    let (tokens, parameters) = sent.tokens_and_parameters()?;
     parameters.finish()?;
     api.wait_for(&tokens).await?;
     Ok(answer::plain(api.model.overview(&Overview::Stores, !tokens.is_empty()).await?))

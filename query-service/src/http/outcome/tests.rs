@@ -34,8 +34,9 @@ async fn whoever_waits_is_answered_at_once_when_the_service_ends() {
     };
     let sources = Sources { redis: None, database: Some(Source::new(&sqlite_path)) };
     let model = Arc::new(ReadModel::new(sources, Arc::clone(&following), Arc::default(), &config));
-    let api = Api { model, shutdown: Shutdown::new(), read_wait: second, retention: Duration::from_hours(1) };
-    let (command, waiting) = (CommandId::fresh(), api.clone());
+    let (shutdown, retention) = (Shutdown::new(), Duration::from_hours(1));
+    let api = Arc::new(Api { model, shutdown, read_wait: second, retention });
+    let (command, waiting) = (CommandId::fresh(), Arc::clone(&api));
     let began = Instant::now();
     let waiting = tokio::spawn(async move { waiting.outcome(command, &[], began + 30 * second).await });
     while following.waiters.of([command].into_iter()).is_empty() {
