@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::announcements::{Announcements, REDIS};
 use crate::config::Config;
+use crate::follower::bell::Bell;
 use crate::follower::{DATABASE, Follower};
 use crate::following::{FollowError, Following};
 use crate::http::{self, Api};
@@ -145,11 +146,12 @@ type End = Result<(), FollowError>;
 /// Its own thread: it looks at the database all the time, and a runtime's threads may not block.
 fn on_thread(mut follower: Box<Follower>) -> anyhow::Result<oneshot::Receiver<End>> {
     let (tell, ended) = oneshot::channel();
+    let bell = Arc::new(Bell::new().context("the follower cannot be called")?);
     std::thread::Builder::new()
         .name("follower".to_owned())
         .spawn(move || {
             let span = tracing::info_span!("follower", service = SERVICE);
-            let _ = tell.send(span.in_scope(|| follower.run()));
+            let _ = tell.send(span.in_scope(|| follower.run(&bell)));
         })
         .context("cannot start the follower's thread")?;
     Ok(ended)

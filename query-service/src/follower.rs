@@ -1,10 +1,13 @@
 //! Follows the journal through a read-only connection of its own, and tells [`Following`] what changed.
 //!
-//! It looks at `PRAGMA data_version`, which costs microseconds, and reads only when somebody has committed. Nothing is
-//! missed: after an error it goes on from the last sequence it has told, on a fresh connection to the same file.
+//! It looks at `PRAGMA data_version`, which costs microseconds, and reads only when somebody has committed. It looks again
+//! and again while somebody writes, and else now and then: a process at rest should cost nothing. Nothing is missed: after
+//! an error it goes on from the last sequence it has told, on a fresh connection to the same file.
+
+pub(crate) mod bell;
 
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,9 +17,14 @@ use shared::http::health::{Condition, Readiness};
 use crate::following::{Applied, FollowError, Following};
 use crate::query::schema::{self, SchemaError};
 use crate::{query, source};
+use bell::Bell;
 
-/// Between two looks, unless a reader cannot wait: the delay until a write is followed, against the looks at rest.
+/// Between two looks while somebody writes, unless a reader cannot wait: the delay until a write is followed.
 const PAUSE: Duration = Duration::from_millis(2);
+/// How long after its last write a commit is looked for: it can be seen once it is on the disk.
+const LINGER: Duration = Duration::from_millis(20);
+/// Between two looks while nobody writes, in case that a write was not told of.
+const REST: Duration = Duration::from_millis(50);
 /// After an error.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 /// How many journal entries are held in memory at once.
@@ -85,15 +93,29 @@ impl Follower {
     }
 
     /// Steps until it is told to stop.
-    pub(crate) fn run(&mut self) -> Result<(), FollowError> {
-        self.following.follow_here();
+    pub(crate) fn run(&mut self, bell: &Arc<Bell>) -> Result<(), FollowError> {
+        self.following.follow_with(Arc::clone(bell));
+        let (mut is_told, mut written) = (None, Instant::now());
         while !self.following.is_stopping() {
-            match self.step()? {
-                Step::Progressed | Step::Idle => std::thread::park_timeout(PAUSE),
-                Step::Unreachable => std::thread::park_timeout(PAUSE_AFTER_ERROR),
+            if self.step()? == Step::Unreachable {
+                bell.wait(PAUSE_AFTER_ERROR, false);
+                continue;
             }
+            let is_told = *is_told.get_or_insert_with(|| self.watch(bell));
+            if bell.was_written() {
+                written = Instant::now();
+            }
+            let is_at_rest = is_told && written.elapsed() >= LINGER;
+            bell.wait(if is_at_rest { REST } else { PAUSE }, is_at_rest);
         }
         Ok(())
+    }
+
+    /// Without being told of writes, it looks as often as if there were some all the time.
+    fn watch(&self, bell: &Bell) -> bool {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let watched = bell.watch(folder.unwrap_or_else(|| Path::new(".")));
+        watched.inspect_err(|error| tracing::warn!(%error, "not told of writes to the database's folder")).is_ok()
     }
 
     /// Looks once.

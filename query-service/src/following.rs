@@ -9,8 +9,7 @@ pub(crate) mod waiters;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::thread::Thread;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use shared::aggregate::AggregateId;
@@ -19,6 +18,7 @@ use shared::token::ConsistencyToken;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::follower::bell::Bell;
 use crate::query::journal::Change;
 use crate::query::logs::LogPosition;
 use floors::Floors;
@@ -76,7 +76,7 @@ pub(crate) struct Following {
     started: Instant,
     /// When the last look was completed, in milliseconds since `started`.
     looked_at: AtomicU64,
-    thread: OnceLock<Thread>,
+    bell: OnceLock<Arc<Bell>>,
     is_stopping: AtomicBool,
 }
 
@@ -105,7 +105,7 @@ impl Following {
             is_behind: AtomicBool::new(false),
             started: Instant::now(),
             looked_at: AtomicU64::new(0),
-            thread: OnceLock::new(),
+            bell: OnceLock::new(),
             is_stopping: AtomicBool::new(false),
         }
     }
@@ -181,8 +181,8 @@ impl Following {
 
     /// Ends the follower's pause.
     fn look_now(&self) {
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
+        if let Some(bell) = self.bell.get() {
+            bell.call();
         }
     }
 
@@ -197,9 +197,9 @@ impl Following {
         self.is_stopping.load(Ordering::Acquire)
     }
 
-    /// The calling thread follows.
-    pub(crate) fn follow_here(&self) {
-        let _ = self.thread.set(std::thread::current());
+    /// Whoever follows waits for this bell.
+    pub(crate) fn follow_with(&self, bell: Arc<Bell>) {
+        let _ = self.bell.set(bell);
     }
 
     /// Nothing is known of what came before `sequence`: what was read before it is not believed.
