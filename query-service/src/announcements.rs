@@ -115,7 +115,7 @@ impl Announcements {
         let found = self.model.state().await?;
         let (state, superseded) = (found.state, found.value);
         let seen = self.following.sequence().max(self.following.told());
-        let is_same = *self.following.generation().borrow() == Some(state.generation);
+        let is_same = self.following.believes(state.generation);
         if state.sequence < seen {
             if is_same {
                 // Read before an announcement that was heard since.
@@ -139,7 +139,7 @@ impl Announcements {
             Err(error) => return Err(Trouble::Passing(format!("an announcement cannot be read: {error}"))),
         };
         let now = self.following.subscribe().borrow().clone();
-        let is_known = *self.following.generation().borrow() == Some(heard.generation)
+        let is_known = self.following.believes(heard.generation)
             && heard.log.as_ref().is_none_or(|log| now.logs.iter().any(|known| known.is_current(log)));
         if !is_known {
             return self.synchronise().await;

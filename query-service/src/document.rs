@@ -1,76 +1,21 @@
-//! The views that clients get, wherever a document was read: here those of an item.
+//! The views that clients get, wherever a document was read: here those of an item, but for the one that is stored as it is
+//! sent ([`ItemView`]).
 
 pub(crate) mod overviews;
 pub(crate) mod reservation;
 pub(crate) mod store;
 
+use bytes::Bytes;
 use serde::Serialize;
 use shared::clock::Timestamp;
 use shared::etag::ETag;
 use shared::id::ItemId;
-use shared::price::Price;
-use shared::read_model::StoredItem;
+use shared::read_model::{ItemView, StoredItem};
 use shared::text::StoreId;
 use utoipa::ToSchema;
 
+use crate::query::lists::ListRequest;
 use crate::query::past::PastLevel;
-
-/// An item, its stock summed over all stores.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Item)]
-pub(crate) struct ItemView {
-    /// UUIDv5 of the SKU.
-    #[schema(value_type = uuid::Uuid, example = "5ba52b28-0660-54e0-a935-615efcb68195")]
-    id: ItemId,
-    #[schema(example = "PROD-001")]
-    sku: String,
-    #[schema(example = "USB-C cable 2 m")]
-    name: String,
-    /// `null` if there is none.
-    #[schema(required, example = "Braided, 100 W")]
-    description: Option<String>,
-    /// What kind of thing it is; `null` if nobody said.
-    #[schema(required, example = "cables")]
-    category: Option<String>,
-    /// What one unit costs; `null` if nobody said.
-    #[schema(required)]
-    price: Option<PriceView>,
-    /// A level of it is low when no more than this is available, unless it has a threshold of its own; `null` if there
-    /// is none.
-    #[schema(required, minimum = 0, example = 5)]
-    low_stock_threshold: Option<i64>,
-    /// Units on hand, reserved ones included.
-    #[schema(minimum = 0, example = 100)]
-    quantity: i64,
-    /// Units held back from sale.
-    #[schema(minimum = 0, example = 5)]
-    reserved: i64,
-    /// `quantity` minus `reserved`.
-    #[schema(minimum = 0, example = 95)]
-    available: i64,
-    /// Of the catalogue data; goes up by one with each change.
-    #[schema(minimum = 1, example = 1)]
-    version: u64,
-    #[schema(value_type = String, format = DateTime, example = "2026-11-22T10:10:00.000Z")]
-    created_at: Timestamp,
-    /// When the catalogue data or any stock level changed last.
-    #[schema(value_type = String, format = DateTime, example = "2026-11-22T10:10:00.000Z")]
-    updated_at: Timestamp,
-}
-
-/// An amount of money.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Price)]
-struct PriceView {
-    /// In the minor unit of the currency, cents say.
-    #[schema(minimum = 0, maximum = 1_000_000_000_000i64, example = 1299)]
-    amount_minor: i64,
-    /// Of ISO 4217.
-    #[schema(example = "EUR")]
-    currency: &'static str,
-}
 
 /// The stock of one item at one store.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -97,36 +42,6 @@ pub(crate) struct LevelView {
     version: u64,
     #[schema(value_type = String, format = DateTime, example = "2026-11-22T10:10:00.000Z")]
     updated_at: Timestamp,
-}
-
-impl ItemView {
-    /// The item as clients see it, and its tag.
-    pub(crate) fn of(item: &StoredItem) -> (Self, ETag) {
-        let (quantity, reserved) = (item.quantity(), item.reserved());
-        let view = Self {
-            id: item.id,
-            sku: item.sku.clone(),
-            name: item.name.clone(),
-            description: item.description.clone(),
-            category: item.category.clone(),
-            price: item.price.map(PriceView::of),
-            low_stock_threshold: item.low_stock_threshold,
-            quantity,
-            reserved,
-            available: quantity - reserved,
-            version: item.version,
-            created_at: item.created_at,
-            updated_at: item.touched_at(),
-        };
-        let stock = item.levels.iter().map(|level| level.version).sum();
-        (view, ETag::Item { version: item.version, stock })
-    }
-}
-
-impl PriceView {
-    fn of(price: Price) -> Self {
-        Self { amount_minor: price.amount_minor.minor(), currency: price.currency.code() }
-    }
 }
 
 impl LevelView {
@@ -166,12 +81,12 @@ impl LevelView {
 }
 
 /// One page of the catalogue.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = ItemPage)]
-pub(crate) struct PageView {
+#[derive(Debug, ToSchema)]
+#[schema(as = ItemPage, rename_all = "camelCase")]
+pub(crate) struct PageView<'a> {
     /// Empty past the end.
-    items: Vec<ItemView>,
+    #[schema(value_type = Vec<ItemView<'static>>)]
+    items: Vec<&'a [u8]>,
     #[schema(minimum = 1, example = 1)]
     page: u32,
     #[schema(minimum = 1, maximum = 100, example = 20)]
@@ -183,10 +98,27 @@ pub(crate) struct PageView {
     total_pages: u64,
 }
 
-impl PageView {
-    /// The items are those of the page, in order.
-    pub(crate) fn of(items: &[StoredItem], page: u32, page_size: u32, total: u64) -> Self {
-        let items = items.iter().map(|item| ItemView::of(item).0).collect();
+impl<'a> PageView<'a> {
+    /// The items are those of the page, in order, each as JSON.
+    pub(crate) fn of(items: Vec<&'a [u8]>, request: &ListRequest, total: u64) -> Self {
+        let &ListRequest { page, page_size, .. } = request;
         Self { items, page, page_size, total, total_pages: total.div_ceil(u64::from(page_size)) }
+    }
+
+    /// As JSON: what is shown of the items is there already.
+    pub(crate) fn written(&self) -> Bytes {
+        let Self { items, page, page_size, total, total_pages } = self;
+        let length: usize = items.iter().map(|item| item.len() + 1).sum();
+        let mut json = Vec::with_capacity(length + 128);
+        json.extend_from_slice(br#"{"items":["#);
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                json.push(b',');
+            }
+            json.extend_from_slice(item);
+        }
+        let end = format!(r#"],"page":{page},"pageSize":{page_size},"total":{total},"totalPages":{total_pages}}}"#);
+        json.extend_from_slice(end.as_bytes());
+        json.into()
     }
 }

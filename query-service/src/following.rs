@@ -132,6 +132,11 @@ impl Following {
         self.generation.subscribe()
     }
 
+    /// Whether the model in Redis with this generation may be believed.
+    pub(crate) fn believes(&self, generation: Uuid) -> bool {
+        *self.generation.borrow() == Some(generation)
+    }
+
     /// The model in Redis with this generation is of the history that is followed here.
     pub(crate) fn believe(&self, generation: Uuid) {
         self.generation.send_if_modified(|believed| believed.replace(generation) != Some(generation));

@@ -102,8 +102,7 @@ impl ReadModel {
 
     /// Whether a state of the model in Redis is of the history that is followed here.
     async fn is_of_ours(&self, state: &State) -> bool {
-        let mut generation = self.following.generation();
-        if *generation.borrow_and_update() == Some(state.generation) {
+        if self.following.believes(state.generation) {
             return true;
         }
         if self.database.is_some() {
@@ -111,6 +110,7 @@ impl ReadModel {
             return false;
         }
         self.surprise.notify_one();
+        let mut generation = self.following.generation();
         let believed = generation.wait_for(|believed| *believed == Some(state.generation));
         tokio::time::timeout(BELIEF_WAIT, believed).await.is_ok_and(|believed| believed.is_ok())
     }

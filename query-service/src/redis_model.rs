@@ -8,12 +8,15 @@ mod link;
 mod lists;
 mod overviews;
 mod reservations;
+mod together;
+
+use std::sync::Arc;
 
 use redis::{FromRedisValue, RedisResult, cmd};
 use serde::de::DeserializeOwned;
 use shared::id::{CommandId, ItemId, ReservationId};
 use shared::read_model::{
-    ITEMS, RESERVATIONS, SENTINEL, STATE, STORES, SUPERSEDED, State, StoreAsOf, StoredItem, StoredOutcome,
+    ITEMS, ItemDocument, RESERVATIONS, SENTINEL, STATE, STORES, SUPERSEDED, State, StoreAsOf, StoredOutcome,
     StoredReservation, outcome_key,
 };
 use shared::settings::RedisAddress;
@@ -24,6 +27,7 @@ use crate::source::Stamp;
 use link::{Answer, Link};
 pub(crate) use lists::Page;
 pub(crate) use reservations::Stretch;
+use together::Together;
 
 const SCRIPTS_AT_ONCE: usize = 4;
 
@@ -48,7 +52,7 @@ pub(crate) enum Miss {
 /// What was found, and which state of the model it is of.
 #[derive(Debug)]
 pub(crate) struct Found<T> {
-    pub(crate) state: State,
+    pub(crate) state: Arc<State>,
     pub(crate) began: std::time::Instant,
     pub(crate) value: T,
 }
@@ -59,12 +63,14 @@ pub(crate) struct RedisModel {
     link: Link,
     /// Scripts hold up every reader of Redis: few at once, so that their queue there stays short.
     turns: Semaphore,
+    together: Together,
 }
 
 impl RedisModel {
     /// Connects to nothing yet.
     pub(crate) fn new(address: RedisAddress, is_only_source: bool) -> RedisResult<Self> {
-        Link::new(address, is_only_source).map(|link| Self { link, turns: Semaphore::new(SCRIPTS_AT_ONCE) })
+        let link = Link::new(address, is_only_source)?;
+        Ok(Self { link, turns: Semaphore::new(SCRIPTS_AT_ONCE), together: Together::default() })
     }
 
     /// Where it is.
@@ -72,9 +78,9 @@ impl RedisModel {
         self.link.address()
     }
 
-    /// Connects whenever there is no connection; does not end by itself.
+    /// Connects whenever there is no connection, and makes the calls that several share; does not end by itself.
     pub(crate) async fn keep_open(&self, connected: impl Fn()) {
-        self.link.keep_open(connected).await;
+        tokio::join!(self.link.keep_open(connected), self.together.read(self));
     }
 
     /// Why there was no connection last.
@@ -96,17 +102,23 @@ impl RedisModel {
         Ok(whole(state.as_deref(), &answer)?.with(superseded))
     }
 
+    /// One item; `None` if it does not exist.
+    pub(crate) async fn item(&self, id: ItemId) -> Result<Found<Option<ItemDocument>>, Miss> {
+        self.together.item(id).await
+    }
+
     /// Several items, in their order; `None` for those that do not exist.
-    pub(crate) async fn items(&self, ids: &[ItemId]) -> Result<Found<Vec<Option<StoredItem>>>, Miss> {
+    pub(crate) async fn items(&self, ids: &[ItemId]) -> Result<Found<Vec<Option<ItemDocument>>>, Miss> {
         let mut call = cmd("HMGET");
         call.arg(ITEMS).arg(STATE);
         for id in ids {
             call.arg(id.to_string());
         }
-        let answer: Answer<Vec<Text>> = self.query(call).await?;
-        let (state, documents) = answer.value.split_first().ok_or(Miss::NotWhole)?;
-        let items = documents.iter().map(|document| document.as_deref().map(readable).transpose());
-        Ok(whole(state.as_deref(), &answer)?.with(items.collect::<Result<_, _>>()?))
+        let mut answer: Answer<Vec<Text>> = self.query(call).await?;
+        let mut fields = std::mem::take(&mut answer.value).into_iter();
+        let found = whole(fields.next().flatten().as_deref(), &answer)?;
+        let items = fields.map(|document| document.map(item).transpose());
+        Ok(found.with(items.collect::<Result<_, _>>()?))
     }
 
     /// A reservation; `None` if there never was one.
@@ -162,7 +174,7 @@ fn whole<T>(state: Option<&[u8]>, answer: &Answer<T>) -> Result<Found<()>, Miss>
     if *state.run != *answer.run {
         return Err(Miss::NotWhole);
     }
-    Ok(Found { state, began: answer.began, value: () })
+    Ok(Found { state: Arc::new(state), began: answer.began, value: () })
 }
 
 /// Whether a hash beside that of the items was begun with this model, and nothing of it was lost since.
@@ -172,10 +184,17 @@ fn is_of(state: &State, generation: Option<&[u8]>) -> Result<(), Miss> {
 }
 
 fn readable<T: DeserializeOwned>(json: &[u8]) -> Result<T, Miss> {
-    serde_json::from_slice(json).map_err(|error| {
-        tracing::error!(%error, "what is in Redis cannot be read: is its projector of another version?");
-        Miss::NotWhole
-    })
+    serde_json::from_slice(json).map_err(|error| unreadable(&error))
+}
+
+fn item(text: Vec<u8>) -> Result<ItemDocument, Miss> {
+    ItemDocument::read(text.into()).map_err(|error| unreadable(&error))
+}
+
+/// What is in Redis is something else than it should be.
+fn unreadable(error: &impl std::error::Error) -> Miss {
+    tracing::error!(%error, "what is in Redis cannot be read: is its projector of another version?");
+    Miss::NotWhole
 }
 
 impl<T> Found<T> {

@@ -4,10 +4,14 @@
 //! that can be missing is tied to what says that it is there: the claim that the model is whole is a field of the hash
 //! that holds the documents, so neither outlives the other.
 
+mod document;
+
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
+
+pub use document::{InvalidDocument, ItemDocument, ItemView};
 
 use crate::aggregate::AggregateId;
 use crate::clock::Timestamp;
@@ -18,7 +22,7 @@ use crate::reservation::ReservationStatus;
 use crate::text::StoreId;
 use crate::token::LogId;
 
-/// Hash: item id → [`StoredItem`]. Beside the items it has the fields [`STATE`], [`SUPERSEDED`] and [`SUMMARY`].
+/// Hash: item id → [`ItemDocument`]. Beside the items it has the fields [`STATE`], [`SUPERSEDED`] and [`SUMMARY`].
 pub const ITEMS: &str = "inventory:items";
 /// Field of [`ITEMS`]: [`State`]. It exists only while the model is whole.
 pub const STATE: &str = "state";
@@ -227,6 +231,9 @@ pub fn row(id: ItemId, name: &str, terms: &[String]) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
+    /// [`FORM`]. What is written in another one cannot be read, and is filled anew.
+    #[serde(deserialize_with = "this_form")]
+    pub form: u32,
     /// New each time that the model is filled.
     pub generation: Uuid,
     /// `run_id` of the Redis process that it was filled in: a model that came back from a dump is not whole.
@@ -249,6 +256,14 @@ pub struct State {
     pub reservations_from: u64,
 }
 
+/// In which way documents are written: greater by one with each change of it.
+pub const FORM: u32 = 2;
+
+fn this_form<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let form = u32::deserialize(deserializer)?;
+    if form == FORM { Ok(form) } else { Err(serde::de::Error::custom(format_args!("documents are of form {form}"))) }
+}
+
 /// Which entry of a journal this is; the writer's clock differs if commands are applied again after a restore.
 pub fn tip(command: Option<CommandId>, fact_index: u32, occurred_at: Timestamp) -> String {
     let command = command.map(|command| command.to_string()).unwrap_or_default();
@@ -256,8 +271,7 @@ pub fn tip(command: Option<CommandId>, fact_index: u32, occurred_at: Timestamp) 
 }
 
 /// An item with its levels.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredItem {
     /// UUIDv5 of the SKU.
     pub id: ItemId,

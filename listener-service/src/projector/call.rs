@@ -8,7 +8,7 @@ use redis::ScriptInvocation;
 use shared::clock::Timestamp;
 use shared::id::{CommandId, ItemId};
 use shared::read_model::{
-    OUTCOME_SECONDS, StoreAsOf, StoredItem, StoredOutcome, StoredReservation, facets, numbered, row,
+    ItemDocument, OUTCOME_SECONDS, StoreAsOf, StoredItem, StoredOutcome, StoredReservation, facets, numbered, row,
 };
 use shared::search;
 
@@ -17,7 +17,7 @@ use shared::search;
 pub struct Item {
     /// Its id.
     pub id: String,
-    /// [`StoredItem`].
+    /// [`ItemDocument`].
     pub document: String,
     /// Its SKU.
     pub sku: String,
@@ -37,7 +37,7 @@ impl Item {
     pub(super) fn of(item: &StoredItem) -> Self {
         Self {
             id: item.id.to_string(),
-            document: json(item),
+            document: ItemDocument::write(item),
             sku: item.sku.clone(),
             row: row(item.id, &item.name, &search::terms(&item.sku, &item.name)),
             available: item.quantity() - item.reserved(),

@@ -8,7 +8,7 @@ use std::time::Instant;
 use shared::clock::Timestamp;
 use shared::http::health::Condition;
 use shared::id::ItemId;
-use shared::read_model::State;
+use shared::read_model::{FORM, State};
 use uuid::Uuid;
 
 use super::call::{Documents, json};
@@ -101,6 +101,7 @@ impl Fill {
     fn finished(&self, evicted: u64) -> Model {
         let Mark { sequence, tip, occurred_at } = self.mark.clone();
         let state = State {
+            form: FORM,
             generation: self.generation,
             run: self.run.clone(),
             epoch: self.epoch,

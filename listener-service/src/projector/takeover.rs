@@ -110,6 +110,7 @@ impl<C: Cache> Projector<C> {
 #[cfg(test)]
 mod tests {
     use shared::clock::Timestamp;
+    use shared::read_model::FORM;
 
     use super::*;
 
@@ -117,6 +118,7 @@ mod tests {
 
     fn state() -> State {
         State {
+            form: FORM,
             generation: shared::id::random(),
             run: RUN.to_owned(),
             epoch: 2,

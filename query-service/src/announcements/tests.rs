@@ -2,7 +2,7 @@
 
 use shared::aggregate::AggregateId;
 use shared::id::{CommandId, ItemId};
-use shared::read_model::{ITEMS, STATE, SUPERSEDED, channel};
+use shared::read_model::{FORM, ITEMS, STATE, SUPERSEDED, channel};
 use testkit::poll::{eventually, eventually_blocking};
 use testkit::redis_server::RedisServer;
 use tokio::task::JoinSet;
@@ -52,6 +52,7 @@ impl Stage {
         let server: String = self.redis.command(&["INFO", "server"]);
         let run = server.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap();
         let state = State {
+            form: FORM,
             generation: self.generation,
             run: run.to_owned(),
             epoch: 1,

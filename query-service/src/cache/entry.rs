@@ -1,15 +1,18 @@
 //! Documents as they are kept. What is sent of them most is written out once, so that answers from it need no
-//! serialisation.
+//! serialisation; the rest when somebody first asks for it.
+
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use http::HeaderValue;
 use serde::Serialize;
 use shared::etag::ETag;
-use shared::read_model::{StoredItem, StoredReservation, StoredStore};
+use shared::read_model::{ItemDocument, StoredItem, StoredReservation, StoredStore};
 use shared::text::StoreId;
 
+use crate::document::LevelView;
 use crate::document::store::StoreView;
-use crate::document::{ItemView, LevelView};
+use crate::source::SourceError;
 
 /// A document of any kind; under a key is only one of its kind.
 #[derive(Debug)]
@@ -25,9 +28,11 @@ pub(crate) enum Entry {
 pub(crate) struct ItemEntry {
     /// The item with its stock summed.
     pub(crate) summed: Written,
+    document: ItemDocument,
+    /// All of it; an error is of what was written into Redis.
+    stored: OnceLock<Result<StoredItem, SourceError>>,
     /// Its stock at `main`, where most of it is asked for.
-    pub(crate) at_main: Written,
-    pub(crate) stored: StoredItem,
+    at_main: OnceLock<Written>,
 }
 
 /// A body and its tag, as they are sent.
@@ -38,11 +43,11 @@ pub(crate) struct Written {
 }
 
 impl Entry {
-    /// Writes the views of the item.
-    pub(crate) fn of_item(stored: StoredItem) -> Self {
-        let summed = ItemView::of(&stored);
-        let at_main = LevelView::of(&stored, &StoreId::main());
-        Self::Item(Box::new(ItemEntry { summed: Written::of(summed), at_main: Written::of(at_main), stored }))
+    /// Keeps the text of the item.
+    pub(crate) fn of_item(document: ItemDocument) -> Self {
+        let etag = HeaderValue::from_maybe_shared(document.etag()).expect("a tag is visible ASCII");
+        let summed = Written { body: document.shown(), etag };
+        Self::Item(Box::new(ItemEntry { summed, document, stored: OnceLock::new(), at_main: OnceLock::new() }))
     }
 
     /// Keeps the reservation.
@@ -71,6 +76,21 @@ impl Entry {
     pub(crate) fn store(&self) -> &Written {
         let Self::Store(store) = self else { unreachable!("a store's key keeps a store, not {self:?}") };
         store
+    }
+}
+
+impl ItemEntry {
+    /// The item and its levels.
+    pub(crate) fn stored(&self) -> Result<&StoredItem, SourceError> {
+        let read = || self.document.item().map_err(|error| SourceError(error.to_string()));
+        self.stored.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+
+    /// Its stock at a store.
+    pub(crate) fn at(&self, store: &StoreId) -> Result<Written, SourceError> {
+        let stored = self.stored()?;
+        let write = || Written::of(LevelView::of(stored, store));
+        Ok(if store.is_main() { self.at_main.get_or_init(write).clone() } else { write() })
     }
 }
 

@@ -18,6 +18,7 @@ use super::asked::{self, Segment, Sent};
 use super::docs::DocumentProblems;
 use super::{Api, answer};
 use crate::cache::entry::written;
+use crate::model::ReadError;
 
 /// An item in all stores.
 #[derive(Debug, Serialize, ToSchema)]
@@ -100,7 +101,9 @@ async fn respond(api: &Api, id: ItemId, sent: &Sent) -> Result<Response, Problem
     parameters.finish()?;
     api.wait_for(&tokens).await?;
     let found = api.model.item(id).await?;
-    Ok(answer::plain(found.map(|kept| written(&AvailabilityView::of(&kept.value.item().stored, store.as_ref())))))
+    let stored = found.value.value.item().stored().map_err(ReadError::Unavailable)?;
+    let view = written(&AvailabilityView::of(stored, store.as_ref()));
+    Ok(answer::plain(found.map(|_| view)))
 }
 
 impl<'a> AvailabilityView<'a> {

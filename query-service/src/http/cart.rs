@@ -19,7 +19,8 @@ use super::docs::QueryProblems;
 use super::{Api, answer};
 use crate::cache::entry::written;
 use crate::document::LevelView;
-use crate::model::Kept;
+use crate::model::{Kept, ReadError};
+use crate::source::SourceError;
 
 const MOST_ITEMS: usize = 100;
 
@@ -63,15 +64,15 @@ pub(super) async fn cart(State(api): State<Arc<Api>>, sent: Sent) -> Result<Resp
     api.wait_for(&tokens).await?;
     let ids: Vec<ItemId> = asked.iter().map(|asked| asked.id).collect();
     let found = api.model.items(&ids).await?;
-    Ok(answer::plain(found.map(|kept| {
-        let absent = asked.iter().zip(&kept).filter(|(_, kept)| kept.is_none());
-        let missing = absent.map(|(asked, _)| asked.name.as_str()).collect();
-        written(&CartView { levels: kept.iter().flatten().map(at_main).collect(), missing })
-    })))
+    let levels: Result<_, _> = found.value.iter().flatten().map(at_main).collect();
+    let levels = levels.map_err(ReadError::Unavailable)?;
+    let absent = asked.iter().zip(&found.value).filter(|(_, kept)| kept.is_none());
+    let view = written(&CartView { levels, missing: absent.map(|(asked, _)| asked.name.as_str()).collect() });
+    Ok(answer::plain(found.map(|_| view)))
 }
 
-fn at_main(kept: &Kept) -> LevelView {
-    LevelView::of(&kept.value.item().stored, &StoreId::main()).0
+fn at_main(kept: &Kept) -> Result<LevelView, SourceError> {
+    Ok(LevelView::of(kept.value.item().stored()?, &StoreId::main()).0)
 }
 
 fn items(parameters: &mut Params) -> Vec<Asked> {

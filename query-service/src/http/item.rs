@@ -7,11 +7,11 @@ use axum::response::Response;
 use shared::http::docs::AnyProblem;
 use shared::id::ItemId;
 use shared::problem::Problem;
+use shared::read_model::ItemView;
 
 use super::Api;
 use super::asked::{self, Segment, Sent};
 use super::docs::DocumentProblems;
-use crate::document::ItemView;
 
 /// An item by its id.
 #[utoipa::path(

@@ -16,8 +16,9 @@ use utoipa::ToSchema;
 use super::Api;
 use super::asked::{self, Segment, Sent};
 use super::docs::DocumentProblems;
-use crate::cache::entry::{ItemEntry, Written, written};
+use crate::cache::entry::written;
 use crate::document::LevelView;
+use crate::model::ReadError;
 use crate::query::past::Moment;
 
 const AS_OF: &str = "A time (RFC 3339) or a sequence: the level after its last movement up to then. 404 if the item was \
@@ -100,7 +101,8 @@ async fn answer(api: &Api, id: ItemId, sent: &Sent) -> Result<Response, Problem>
         return Box::pin(past(api, id, store, as_of)).await;
     }
     let found = api.model.item(id).await?;
-    Ok(super::answer::tagged(&sent.headers, &found.map(|kept| at(kept.value.item(), &store))))
+    let level = found.value.value.item().at(&store).map_err(ReadError::Unavailable)?;
+    Ok(super::answer::tagged(&sent.headers, &found.map(|_| level)))
 }
 
 async fn past(api: &Api, id: ItemId, store: StoreId, as_of: AsOf) -> Result<Response, Problem> {
@@ -124,8 +126,4 @@ impl AsOf {
         };
         Ok(Self { moment, text: text.to_owned() })
     }
-}
-
-fn at(item: &ItemEntry, store: &StoreId) -> Written {
-    if store.is_main() { item.at_main.clone() } else { Written::of(LevelView::of(&item.stored, store)) }
 }

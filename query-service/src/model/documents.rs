@@ -7,7 +7,7 @@ use std::time::Instant;
 use rusqlite::Connection;
 use shared::aggregate::AggregateId;
 use shared::id::{ItemId, ReservationId};
-use shared::read_model::{StoreAsOf, StoredItem};
+use shared::read_model::{ItemDocument, StoreAsOf};
 use shared::text::StoreId;
 
 use super::{Found, Kept, Origin, ROUNDS, ReadError, ReadModel, unreachable};
@@ -196,19 +196,23 @@ impl ReadModel {
 impl RedisModel {
     /// These, several items or one document of any kind, with the sequence as of which each is so.
     async fn documents(&self, keys: &[AggregateId]) -> Result<redis_model::Found<Vec<Option<(u64, Entry)>>>, Miss> {
+        // As in `document`, what few come to is boxed.
         match keys {
-            [AggregateId::Reservation(id)] => Ok(self
-                .reservation(*id)
-                .await?
-                .map(|found| vec![found.map(|reservation| (reservation.as_of, Entry::of_reservation(reservation)))])),
-            [AggregateId::Store(id)] => Ok(self
-                .store(id)
-                .await?
-                .map(|found| vec![found.map(|StoreAsOf { store, as_of }| (as_of, Entry::of_store(&store)))])),
+            [AggregateId::Item(id)] => {
+                Ok(self.item(*id).await?.map(|found| vec![found.map(|item| (item.as_of(), Entry::of_item(item)))]))
+            }
+            [AggregateId::Reservation(id)] => {
+                let found = Box::pin(self.reservation(*id)).await?;
+                Ok(found.map(|found| vec![found.map(|found| (found.as_of, Entry::of_reservation(found)))]))
+            }
+            [AggregateId::Store(id)] => {
+                let of = |StoreAsOf { store, as_of }| (as_of, Entry::of_store(&store));
+                Ok(Box::pin(self.store(id)).await?.map(|found| vec![found.map(of)]))
+            }
             keys => {
                 let ids: Option<Vec<ItemId>> = keys.iter().map(AggregateId::item).collect();
-                let found = self.items(&ids.ok_or(Miss::NotKept)?).await?;
-                let of = |item: StoredItem| (item.as_of, Entry::of_item(item));
+                let found = Box::pin(self.items(&ids.ok_or(Miss::NotKept)?)).await?;
+                let of = |item: ItemDocument| (item.as_of(), Entry::of_item(item));
                 Ok(found.map(|items| items.into_iter().map(|item| item.map(of)).collect()))
             }
         }
@@ -217,7 +221,9 @@ impl RedisModel {
 
 fn read(connection: &Connection, key: &AggregateId) -> rusqlite::Result<Option<Entry>> {
     Ok(match key {
-        AggregateId::Item(id) => query::items::item(connection, *id)?.map(Entry::of_item),
+        AggregateId::Item(id) => {
+            query::items::item(connection, *id)?.map(|item| Entry::of_item(ItemDocument::of(&item)))
+        }
         AggregateId::Reservation(id) => query::reservations::reservation(connection, *id)?.map(Entry::of_reservation),
         AggregateId::Store(id) => query::stores::store(connection, id)?.as_ref().map(Entry::of_store),
     })

@@ -1,5 +1,6 @@
 //! What became of a command. Once it is told, no read of this process is older than it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared::clock::Timestamp;
@@ -43,7 +44,7 @@ impl ReadModel {
         self.database.is_some() || command.made_at().is_some()
     }
 
-    async fn outcome_in_redis(&self, command: CommandId) -> Result<(State, Option<StoredOutcome>), Miss> {
+    async fn outcome_in_redis(&self, command: CommandId) -> Result<(Arc<State>, Option<StoredOutcome>), Miss> {
         let redis = self.redis.as_ref().ok_or(Miss::Unreachable)?;
         let found = redis.outcome(command).await?;
         if self.is_of_ours(&found.state).await { Ok((found.state, found.value)) } else { Err(Miss::NotWhole) }

@@ -4,11 +4,10 @@
 use bytes::Bytes;
 use rusqlite::Connection;
 use shared::aggregate::AggregateId;
-use shared::read_model::StoredItem;
+use shared::read_model::{ItemDocument, ItemView};
 
 use super::{Found, ReadError, ReadModel};
 use crate::cache::Missing;
-use crate::cache::entry::written;
 use crate::document::PageView;
 use crate::query::lists::ListRequest;
 use crate::query::{items, lists};
@@ -77,10 +76,10 @@ impl ReadModel {
         let stamp = found.stamp();
         let page = found.value;
         for item in &page.items {
-            self.following.floors.raise(&AggregateId::Item(item.id), item.as_of);
+            self.following.floors.raise(&AggregateId::Item(item.id()), item.as_of());
         }
-        let view = PageView::of(&page.items, request.page, request.page_size, page.total);
-        Ok(Loaded { stamp, value: written(&view) })
+        let items = page.items.iter().map(ItemDocument::shown_bytes).collect();
+        Ok(Loaded { stamp, value: PageView::of(items, request, page.total).written() })
     }
 
     /// What a list from Redis must be of, or later.
@@ -95,8 +94,9 @@ impl ReadModel {
             let total = lists::total(connection, &request)?;
             let ids = lists::page(connection, &request)?;
             let items = ids.into_iter().map(|id| items::item(connection, id));
-            let items = items.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<StoredItem>>>()?;
-            Ok(written(&PageView::of(&items, request.page, request.page_size, total)))
+            let items = items.filter_map(|item| Some(item.transpose()?.map(|item| ItemView::write(&item))));
+            let items = items.collect::<rusqlite::Result<Vec<String>>>()?;
+            Ok(PageView::of(items.iter().map(String::as_bytes).collect(), &request, total).written())
         };
         self.fresh(read).await.map_err(|error: SourceError| Missing::Failed(error))
     }

@@ -46,7 +46,7 @@ impl Watch {
             Err(Miss::Unreachable) => return Err(format!("{}: {}", Miss::Unreachable, self.redis.trouble())),
             Err(miss) => return Err(miss.to_string()),
         };
-        if *self.model.following.generation().borrow() == Some(state.generation) {
+        if self.model.following.believes(state.generation) {
             return Ok(());
         }
         let sequence = state.sequence;

@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use redis::{Script, ScriptInvocation, Value};
-use shared::read_model::{BY_FACET, FACETS, ITEMS, Order, ROWS, SHARED_BEGINNINGS, State, StoredItem, TERMS};
+use shared::read_model::{BY_FACET, FACETS, ITEMS, ItemDocument, Order, ROWS, SHARED_BEGINNINGS, State, TERMS};
 
 use super::link::Answer;
-use super::{Found, Miss, RedisModel, Text, readable, whole};
+use super::{Found, Miss, RedisModel, Text, item, whole};
 use crate::query::lists::{ListRequest, Sort, SortKey};
 
 /// With so many members that have a condition one call sorts them all; the script takes two to three milliseconds then.
@@ -43,7 +43,7 @@ static SIFT: LazyLock<Script> = LazyLock::new(|| Script::new(filtering!("sift.lu
 /// The items of one page, and how many there are on all.
 #[derive(Debug)]
 pub(crate) struct Page {
-    pub(crate) items: Vec<StoredItem>,
+    pub(crate) items: Vec<ItemDocument>,
     pub(crate) total: u64,
 }
 
@@ -171,7 +171,7 @@ impl RedisModel {
             if !is_same(first.as_ref(), &found.state) && !may_change {
                 return Ok(None);
             }
-            items.extend(stored(documents)?.into_iter().filter(|item| seen.insert(item.id)));
+            items.extend(stored(documents)?.into_iter().filter(|item| seen.insert(item.id())));
             if reached.is_empty() || items.len() >= request.page_size as usize {
                 // Not newer than the oldest part.
                 let page = Page { items, total: *total };
@@ -246,6 +246,6 @@ fn is_same(first: Option<&Found<()>>, now: &State) -> bool {
 }
 
 /// One that is missing is named by an index, so the model is not whole.
-pub(super) fn stored(documents: &[Text]) -> Result<Vec<StoredItem>, Miss> {
-    documents.iter().map(|document| document.as_deref().ok_or(Miss::NotWhole).and_then(readable)).collect()
+pub(super) fn stored(documents: &[Text]) -> Result<Vec<ItemDocument>, Miss> {
+    documents.iter().map(|document| item(document.clone().ok_or(Miss::NotWhole)?)).collect()
 }

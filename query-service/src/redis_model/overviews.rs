@@ -11,7 +11,7 @@ use shared::read_model::{
 
 use super::link::Answer;
 use super::lists::stored;
-use super::{Found, Miss, RedisModel, Text, is_of, readable, whole};
+use super::{Found, Miss, RedisModel, Text, is_of, readable, unreadable, whole};
 
 static LOW: LazyLock<Script> =
     LazyLock::new(|| Script::new(concat!(include_str!("common.lua"), include_str!("low.lua"))));
@@ -37,7 +37,7 @@ impl RedisModel {
         let places: Vec<_> = members.iter().map(|member| member.split_once('\n').unwrap_or_default()).collect();
         let of_items = places.chunk_by(|(one, _), (other, _)| one == other);
         let stores = of_items.map(|places| places.iter().map(|(_, store)| (*store).to_owned()).collect());
-        let levels = stored(documents)?.into_iter().zip(stores).collect();
+        let levels = items(documents)?.into_iter().zip(stores).collect();
         Ok(whole(state.as_deref(), &answer)?.with(levels))
     }
 
@@ -47,7 +47,7 @@ impl RedisModel {
         invocation.arg(limit);
         let answer: Answer<MostReply> = self.run(&invocation).await?;
         let (state, documents) = &answer.value;
-        Ok(whole(state.as_deref(), &answer)?.with(stored(documents)?))
+        Ok(whole(state.as_deref(), &answer)?.with(items(documents)?))
     }
 
     /// What is in stock and what it costs.
@@ -75,6 +75,10 @@ impl RedisModel {
         let stores = stores.values().map(|document| readable(document)).collect::<Result<_, _>>()?;
         Ok(found.with(stores))
     }
+}
+
+fn items(documents: &[Text]) -> Result<Vec<StoredItem>, Miss> {
+    stored(documents)?.iter().map(|document| document.item().map_err(|error| unreadable(&error))).collect()
 }
 
 /// A script that finds items by the members of `set`.

@@ -16,8 +16,8 @@ use rusqlite::{Connection, OpenFlags};
 use shared::clock::Timestamp;
 use shared::id::CommandId;
 use shared::read_model::{
-    BY_FACET, FACETS, ITEMS, LOW_STOCK, MOST_RESERVED, Order, ROWS, SHARED_BEGINNINGS, STATE, SUMMARY, SUPERSEDED,
-    State, StoredItem, StoredOutcome, TERMS, outcome_key,
+    BY_FACET, FACETS, ITEMS, ItemDocument, LOW_STOCK, MOST_RESERVED, Order, ROWS, SHARED_BEGINNINGS, STATE, SUMMARY,
+    SUPERSEDED, State, StoredItem, StoredOutcome, TERMS, outcome_key,
 };
 use shared::settings::RedisAddress;
 
@@ -205,7 +205,7 @@ fn compare_outcomes<'a>(
 
 /// A document may be newer than the state, by what it says of itself; it is compared when both stand still.
 fn compare_item(text: &str, item: &StoredItem, changed: u64, state: &State, found: &mut Vec<String>) {
-    match serde_json::from_str::<StoredItem>(text) {
+    match ItemDocument::read(text.to_owned().into()).and_then(|document| document.item()) {
         Ok(stored) => {
             if !(changed..=state.sequence).contains(&stored.as_of) {
                 found.push(format!("{}: as of {}, but changed at {changed}", item.sku, stored.as_of));
