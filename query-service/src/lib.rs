@@ -9,6 +9,7 @@ pub mod config;
 
 mod announcements;
 mod cache;
+mod catalogue;
 mod cursor;
 mod document;
 mod follower;

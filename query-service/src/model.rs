@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 
 use crate::cache::Memory;
 use crate::cache::entry::Entry;
+use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::following::{Following, LIST_AGE};
 use crate::query::lists::ListRequest;
@@ -80,6 +81,7 @@ pub(crate) struct ReadModel {
     /// Tells the follower of announcements that the model is of another generation than it knows.
     surprise: Arc<Notify>,
     documents: Memory<AggregateId, Entry>,
+    catalogue: Arc<Catalogue>,
     pages: Memory<ListRequest, Bytes>,
     overviews: Memory<Overview, Bytes>,
 }
@@ -96,8 +98,9 @@ impl ReadModel {
     pub(crate) fn new(sources: Sources, following: Arc<Following>, surprise: Arc<Notify>, config: &Config) -> Self {
         let documents = Memory::of_documents(config.cache_capacity, config.cache_ttl);
         let (pages, overviews) = (Memory::of_bodies(LIST_AGE), Memory::of_bodies(config.cache_ttl));
+        let catalogue = Arc::new(Catalogue::new(config.cache_capacity));
         let Sources { redis, database } = sources;
-        Self { redis, database, following, surprise, documents, pages, overviews }
+        Self { redis, database, following, surprise, documents, catalogue, pages, overviews }
     }
 
     /// Whether a state of the model in Redis is of the history that is followed here.

@@ -76,7 +76,7 @@ impl ReadModel {
     }
 
     /// Whether nothing has happened since this was read, and the follower would know.
-    fn is_present(&self, stamp: &Stamp) -> bool {
+    pub(super) fn is_present(&self, stamp: &Stamp) -> bool {
         self.following.is_believed() && stamp.sequence >= self.following.sequence()
     }
 

@@ -1,6 +1,8 @@
 //! Pages of the catalogue, as JSON. A list may be a second old, unless an outcome told of something newer or the client
 //! has just waited for a write.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rusqlite::Connection;
 use shared::aggregate::AggregateId;
@@ -9,10 +11,10 @@ use shared::read_model::{ItemDocument, ItemView};
 use super::{Found, ReadError, ReadModel};
 use crate::cache::Missing;
 use crate::document::PageView;
-use crate::query::lists::ListRequest;
+use crate::query::lists::{ListFilter, ListRequest};
 use crate::query::{items, lists};
 use crate::redis_model::{self, Miss};
-use crate::source::{Loaded, SourceError};
+use crate::source::{Loaded, SourceError, Stamp};
 
 impl ReadModel {
     /// One page; `must_be_new` if the client has waited for a write.
@@ -25,6 +27,12 @@ impl ReadModel {
             Ok(None) => None,
             Err(miss) => Some(miss),
         };
+        if request.filter == ListFilter::default()
+            && self.database.is_some()
+            && let Some(page) = self.page_of_all(request, must_be_new).await?
+        {
+            return Ok(page);
+        }
         let holds = self.list_holds(must_be_new);
         if let Some(kept) = self.pages.kept(request).await.filter(|kept| holds(&kept.stamp)) {
             return Ok(Found::in_memory(kept.value.clone()));
@@ -40,6 +48,44 @@ impl ReadModel {
             Err(Missing::Nothing(_)) => unreachable!("a page may be empty, but it is there"),
             Err(Missing::Failed(error)) => Err(ReadError::Unavailable(error)),
         }
+    }
+
+    /// A page of all items, from those in memory; `None` if they are not there, or not yet.
+    async fn page_of_all(&self, request: &ListRequest, must_be_new: bool) -> Result<Option<Found<Bytes>>, ReadError> {
+        let holds = self.list_holds(must_be_new);
+        let holds = |stamp: &Stamp| self.is_present(stamp) || holds(stamp);
+        if let Some(page) = self.catalogue.page(request, holds) {
+            return Ok(Some(Found::in_memory(page)));
+        }
+        if !self.catalogue.is_held() {
+            self.begin_catalogue();
+            return Ok(None);
+        }
+        let turn = Arc::clone(&self.catalogue.turn).lock_owned().await;
+        // Whoever had the turn before may have read it.
+        if let Some(page) = self.catalogue.page(request, holds) {
+            return Ok(Some(Found::in_memory(page)));
+        }
+        let (catalogue, asked) = (Arc::clone(&self.catalogue), request.clone());
+        // The turn lasts as long as the read, even if nobody waits for that any more.
+        let read = move |connection: &Connection| Ok((catalogue.bring_forward(connection, &asked)?, turn));
+        let Loaded { stamp, value: (page, _turn) } = self.fresh(read).await.map_err(ReadError::Unavailable)?;
+        self.catalogue.settle(stamp);
+        Ok(page.map(Found::in_database))
+    }
+
+    /// Reads all items, which takes longer than a page, beside the requests. None of them is shown before somebody has
+    /// brought them forward.
+    fn begin_catalogue(&self) {
+        let Some(database) = self.database.clone() else { return };
+        let Ok(turn) = Arc::clone(&self.catalogue.turn).try_lock_owned() else { return };
+        let catalogue = Arc::clone(&self.catalogue);
+        tokio::spawn(async move {
+            let read = move |connection: &Connection| catalogue.read(connection).map(|()| drop(turn));
+            if let Err(error) = database.read(read).await {
+                tracing::debug!(%error, "the catalogue cannot be read now");
+            }
+        });
     }
 
     /// `None` if one call does not find it.

@@ -1,18 +1,28 @@
-//! One item and its levels.
+//! One item and its levels, and all of them.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use shared::id::ItemId;
 use shared::price::{AmountMinor, Currency, Price};
 use shared::read_model::{StoredItem, StoredLevel};
 
-use super::{counter, moment, unreadable};
+use super::{counter, id, moment, unreadable};
 
-const ITEM: &str = "
-    SELECT i.sku, i.name, i.description, i.version, i.category, i.price_minor, i.currency, i.low_stock_threshold,
-           i.created_at, i.updated_at, l.store_id, l.quantity, l.reserved, l.own_threshold, l.version AS level_version,
-           l.updated_at AS level_updated_at, (SELECT coalesce(max(sequence), 0) FROM journal) AS as_of
-    FROM items i LEFT JOIN stock_levels l ON l.item_id = i.item_id
-    WHERE i.item_id = ?1 AND i.deleted = 0 ORDER BY l.store_id";
+macro_rules! items {
+    ($which:literal) => {
+        concat!(
+            "SELECT i.item_id, i.sku, i.name, i.description, i.version, i.category, i.price_minor, i.currency,
+                    i.low_stock_threshold, i.created_at, i.updated_at, l.store_id, l.quantity, l.reserved,
+                    l.own_threshold, l.version AS level_version, l.updated_at AS level_updated_at,
+                    (SELECT coalesce(max(sequence), 0) FROM journal) AS as_of
+             FROM items i LEFT JOIN stock_levels l ON l.item_id = i.item_id ",
+            $which
+        )
+    };
+}
+
+const ITEM: &str = items!("WHERE i.item_id = ?1 AND i.deleted = 0 ORDER BY l.store_id");
+// With the sign, items are read in the order of their ids, as their levels are, and not by the index of names.
+const ALL: &str = items!("WHERE +i.deleted = 0 ORDER BY i.item_id, l.store_id");
 
 /// `None` for an item that never was or was deleted.
 pub(crate) fn item(connection: &Connection, id: ItemId) -> rusqlite::Result<Option<StoredItem>> {
@@ -28,6 +38,28 @@ pub(crate) fn item(connection: &Connection, id: ItemId) -> rusqlite::Result<Opti
         item.levels.extend(level);
     }
     Ok(found)
+}
+
+/// Every one, in the order of their ids.
+pub(crate) fn all(connection: &Connection, mut each: impl FnMut(&StoredItem)) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(ALL)?;
+    let mut rows = statement.query([])?;
+    let mut last: Option<StoredItem> = None;
+    while let Some(row) = rows.next()? {
+        let id = id(row, "item_id")?.expect("item_id is NOT NULL");
+        if last.as_ref().is_none_or(|item| item.id != id) {
+            last.replace(without_levels(row, id)?).iter().for_each(&mut each);
+        }
+        let level = level(row)?;
+        last.as_mut().expect("it was put there").levels.extend(level);
+    }
+    last.iter().for_each(each);
+    Ok(())
+}
+
+/// How many there are.
+pub(crate) fn count(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.prepare_cached("SELECT items FROM progress")?.query_row([], |row| counter(row, "items"))
 }
 
 /// The SKU of an item that is or was; `None` for one that never was.
@@ -70,4 +102,19 @@ fn level(row: &Row<'_>) -> rusqlite::Result<Option<StoredLevel>> {
         version: counter(row, "level_version")?,
         updated_at: moment(row, "level_updated_at")?,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::schema;
+
+    #[test]
+    fn all_items_and_their_levels_are_each_passed_once_and_not_sorted() {
+        let connection = Connection::open_in_memory().unwrap();
+        schema::create(&connection);
+        let plan = schema::plan(&connection, ALL);
+        assert!(plan.starts_with("SCAN i\n") && plan.contains("SEARCH l USING PRIMARY KEY"), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+    }
 }

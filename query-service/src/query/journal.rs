@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 use shared::aggregate::AggregateId;
 use shared::clock::Timestamp;
-use shared::id::CommandId;
+use shared::id::{CommandId, ItemId};
 use shared::read_model;
 
 use super::{aggregate, counter, id, moment};
@@ -63,6 +63,18 @@ pub(crate) fn changes_after(connection: &Connection, sequence: u64, limit: u32) 
         Ok(Change { sequence: counter(row, "sequence")?, of: aggregate(row)?, command_id: id(row, "command_id")? })
     })?;
     changes.collect()
+}
+
+/// Each item that an entry after `sequence` is about.
+pub(crate) fn items_changed_after(connection: &Connection, sequence: u64) -> rusqlite::Result<Vec<ItemId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT aggregate_id FROM journal
+         WHERE sequence > ?1 AND aggregate = 0 AND aggregate_id IS NOT NULL",
+    )?;
+    let items = statement.query_map([sequence.cast_signed()], |row| {
+        Ok(id(row, "aggregate_id")?.expect("entries without one are left out"))
+    })?;
+    items.collect()
 }
 
 /// Moves when another connection has committed since this one looked last (see `PRAGMA data_version`).

@@ -61,6 +61,14 @@ pub(crate) struct PriceRange {
     pub(crate) max: AmountMinor,
 }
 
+impl Sort {
+    /// Every one.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let keys = [SortKey::Sku, SortKey::Name, SortKey::Available, SortKey::UpdatedAt];
+        keys.into_iter().flat_map(|key| [false, true].map(|is_descending| Self { key, is_descending }))
+    }
+}
+
 impl SortKey {
     const fn expression(self) -> &'static str {
         match self {

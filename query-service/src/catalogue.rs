@@ -1,0 +1,173 @@
+//! All items in memory in every order of lists, so that each page costs the same, however deep.
+//!
+//! It is of one moment, as a page from the database is: whoever finds it too old reads what has changed since, in one
+//! transaction, and brings it forward.
+
+mod order;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use bytes::Bytes;
+use rusqlite::Connection;
+use shared::clock::Timestamp;
+use shared::id::ItemId;
+use shared::read_model::{ItemView, StoredItem};
+use tokio::sync::Mutex;
+
+use crate::document::PageView;
+use crate::query::lists::{ListRequest, Sort};
+use crate::query::{items, journal};
+use crate::source::Stamp;
+use order::Order;
+
+/// What has fallen behind by more entries than this is read anew.
+const MOST_CHANGES: u64 = 10_000;
+
+/// What an item is sorted by, and what is shown of it.
+#[derive(Debug)]
+struct Row {
+    sku: Box<str>,
+    name: Box<str>,
+    available: i64,
+    updated_at: Timestamp,
+    /// [`ItemView`] as JSON.
+    shown: Box<str>,
+}
+
+/// The items of one database.
+#[derive(Debug)]
+pub(crate) struct Catalogue {
+    held: RwLock<Option<Held>>,
+    /// Who reads them, or what has changed: one at a time.
+    pub(crate) turn: Arc<Mutex<()>>,
+    /// With more items than this, none are held.
+    most: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// The transaction that they are of; none until floors cover that.
+    stamp: Option<Stamp>,
+    /// The last journal entry that is in them.
+    sequence: u64,
+    rows: HashMap<ItemId, Arc<Row>>,
+    orders: Vec<Order>,
+}
+
+impl Catalogue {
+    /// Of at most so many items; holds none yet.
+    pub(crate) fn new(most: u64) -> Self {
+        Self { held: RwLock::default(), turn: Arc::default(), most }
+    }
+
+    /// Whether there are any to bring forward.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held().is_some()
+    }
+
+    /// The page, if its stamp holds.
+    pub(crate) fn page(&self, request: &ListRequest, holds: impl Fn(&Stamp) -> bool) -> Option<Bytes> {
+        let held = self.held();
+        let held = held.as_ref().filter(|held| held.stamp.as_ref().is_some_and(holds))?;
+        Some(held.page(request))
+    }
+
+    /// What was read with this stamp may be shown, unless it has been brought forward since.
+    pub(crate) fn settle(&self, stamp: Stamp) {
+        if let Some(held) = self.held_to_change().as_mut().filter(|held| held.sequence == stamp.sequence) {
+            held.stamp = Some(stamp);
+        }
+    }
+
+    /// Reads all items, unless there are too many. Only in one's turn.
+    pub(crate) fn read(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let read = if items::count(connection)? > self.most { None } else { Some(Held::read(connection)?) };
+        *self.held_to_change() = read;
+        Ok(())
+    }
+
+    /// The page of this transaction, to which all are brought forward; `None` if they are too far behind or too many.
+    /// Only in one's turn.
+    pub(crate) fn bring_forward(
+        &self,
+        connection: &Connection,
+        request: &ListRequest,
+    ) -> rusqlite::Result<Option<Bytes>> {
+        let last = journal::last_sequence(connection)?;
+        let sequence = self.held().as_ref().map(|held| held.sequence);
+        let is_near = |sequence: &u64| last.saturating_sub(*sequence) <= MOST_CHANGES;
+        let is_little = items::count(connection)? <= self.most;
+        let Some(sequence) = sequence.filter(is_near).filter(|_| is_little) else {
+            *self.held_to_change() = None;
+            return Ok(None);
+        };
+        let changed = journal::items_changed_after(connection, sequence)?;
+        let read = |id| Ok((id, items::item(connection, id)?.as_ref().map(Row::of)));
+        let changed = changed.into_iter().map(read).collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut held = self.held_to_change();
+        let Some(held) = held.as_mut() else { return Ok(None) };
+        if last > sequence {
+            (held.sequence, held.stamp) = (last, None);
+        }
+        changed.into_iter().for_each(|(id, row)| held.replace(id, row.map(Arc::new)));
+        Ok(Some(held.page(request)))
+    }
+
+    fn held(&self) -> RwLockReadGuard<'_, Option<Held>> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held_to_change(&self) -> RwLockWriteGuard<'_, Option<Held>> {
+        self.held.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let sequence = journal::last_sequence(connection)?;
+        let mut rows = HashMap::new();
+        items::all(connection, |item| {
+            rows.insert(item.id, Arc::new(Row::of(item)));
+        })?;
+        let orders = Sort::all().map(|sort| Order::of(sort, rows.values().cloned().collect())).collect();
+        Ok(Self { stamp: None, sequence, rows, orders })
+    }
+
+    fn page(&self, request: &ListRequest) -> Bytes {
+        let order = self.orders.iter().find(|order| order.sort == request.sort).expect("there is each order");
+        let (page, count) = (request.page as usize, request.page_size as usize);
+        let shown = order.page((page - 1) * count, count).map(|row| row.shown.as_bytes());
+        PageView::of(shown.collect(), request, self.rows.len() as u64).written()
+    }
+
+    fn replace(&mut self, id: ItemId, row: Option<Arc<Row>>) {
+        let before = match &row {
+            Some(row) => self.rows.insert(id, Arc::clone(row)),
+            None => self.rows.remove(&id),
+        };
+        for order in &mut self.orders {
+            if let Some(before) = &before {
+                order.take(before);
+            }
+            if let Some(row) = &row {
+                order.put(Arc::clone(row));
+            }
+        }
+    }
+}
+
+impl Row {
+    fn of(item: &StoredItem) -> Self {
+        Self {
+            sku: item.sku.as_str().into(),
+            name: item.name.as_str().into(),
+            available: item.quantity() - item.reserved(),
+            updated_at: item.touched_at(),
+            shown: ItemView::write(item).into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
