@@ -101,11 +101,10 @@ impl Aggregates {
             entry.aggregate.evolve(step.change);
             return store_item(connection, step);
         };
-        let before = entry.aggregate.level(&after.store_id);
+        let before = Held::of(&entry.aggregate, &after.store_id);
         entry.aggregate.evolve(step.change);
-        let level = entry.aggregate.level(&after.store_id);
-        let threshold = entry.aggregate.threshold(level);
-        if store_level(connection, after, level, threshold, step)? != 1 {
+        let now = Held::of(&entry.aggregate, &after.store_id);
+        if store_level(connection, after, (before, now), step)? != 1 {
             return Ok(Err(Stale));
         }
         let movement = Movement {
@@ -114,8 +113,8 @@ impl Aggregates {
             kind: step.kind,
             fact,
             after,
-            before,
-            version: level.version,
+            before: before.level,
+            version: now.level.version,
             actor: step.actor,
             command_id: step.command_id,
         };
@@ -264,38 +263,77 @@ const UPDATE_ITEM: &str = "
 const DELETE_ITEM: &str = "
     UPDATE items SET deleted = 1, version = ?2, updated_at = ?3 WHERE item_id = ?1 AND version = ?2 - 1";
 const FIRST_LEVEL: &str = "
-    INSERT INTO stock_levels (item_id, store_id, quantity, reserved, version, updated_at, own_threshold, threshold, moved)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+    INSERT INTO stock_levels (item_id, store_id, quantity, reserved, version, updated_at, own_threshold, threshold, moved,
+        is_low, is_reserved)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING";
 const UPDATE_LEVEL: &str = "
     UPDATE stock_levels SET quantity = ?3, reserved = ?4, version = ?5, updated_at = ?6, own_threshold = ?7,
         threshold = ?8, moved = ?9
     WHERE item_id = ?1 AND store_id = ?2 AND version = ?5 - 1";
+/// Only this one touches the indexes of levels that are low or reserved.
+const MARK_LEVEL: &str = "
+    UPDATE stock_levels SET quantity = ?3, reserved = ?4, version = ?5, updated_at = ?6, own_threshold = ?7,
+        threshold = ?8, moved = ?9, is_low = ?10, is_reserved = ?11
+    WHERE item_id = ?1 AND store_id = ?2 AND version = ?5 - 1";
+
+/// A level with the threshold that it is held to.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    level: Level,
+    threshold: Option<i64>,
+}
+
+impl Held {
+    fn of(aggregate: &Aggregate, store: &StoreId) -> Self {
+        let level = aggregate.level(store);
+        Self { level, threshold: aggregate.threshold(level) }
+    }
+
+    fn is_low(self) -> bool {
+        self.threshold.is_some_and(|threshold| threshold >= self.level.available())
+    }
+
+    const fn is_reserved(self) -> bool {
+        self.level.reserved > 0
+    }
+}
 
 fn store_level(
     connection: &Connection,
     after: &LevelAfter,
-    level: Level,
-    threshold: Option<i64>,
+    (before, now): (Held, Held),
     step: &Step<'_>,
 ) -> rusqlite::Result<usize> {
-    let statement = if level.version == 1 { FIRST_LEVEL } else { UPDATE_LEVEL };
-    connection.prepare_cached(statement)?.execute(params![
+    let (is_low, is_reserved) = (now.is_low(), now.is_reserved());
+    let is_marked_so = (before.is_low(), before.is_reserved()) == (is_low, is_reserved);
+    let values = params![
         after.item_id.uuid(),
         after.store_id.as_str(),
-        level.quantity,
-        level.reserved,
-        level.version,
+        now.level.quantity,
+        now.level.reserved,
+        now.level.version,
         step.at.millis(),
-        level.low_stock_threshold,
-        threshold,
+        now.level.low_stock_threshold,
+        now.threshold,
         step.sequence,
-    ])
+        is_low,
+        is_reserved,
+    ];
+    let (statement, taken) = match now.level.version {
+        1 => (FIRST_LEVEL, values),
+        _ if is_marked_so => (UPDATE_LEVEL, &values[..9]),
+        _ => (MARK_LEVEL, values),
+    };
+    connection.prepare_cached(statement)?.execute(taken)
 }
 
 /// The item's threshold applies to those of its levels that have none of their own.
 fn inherit_threshold(connection: &Connection, details: &ItemDetails) -> rusqlite::Result<usize> {
     connection
-        .prepare_cached("UPDATE stock_levels SET threshold = ?2 WHERE item_id = ?1 AND own_threshold IS NULL")?
+        .prepare_cached(
+            "UPDATE stock_levels SET threshold = ?2, is_low = coalesce(?2 >= quantity - reserved, 0)
+             WHERE item_id = ?1 AND own_threshold IS NULL",
+        )?
         .execute(params![details.item_id.uuid(), details.low_stock_threshold.map(Quantity::units)])
 }
 

@@ -148,34 +148,34 @@ pub fn update(
     version: u64,
     deadline_by: Option<EventId>,
 ) -> rusqlite::Result<Result<(), Stale>> {
-    let number: Option<i64> = connection
+    // RETURNING would have SQLite make a table for the answer.
+    let rows = connection
         .prepare_cached(
             "UPDATE reservations SET order_id = ?3, status = ?4, expires_at = ?5,
                 deadline_by = coalesce(?6, deadline_by), ended_at = ?7, version = ?2
-             WHERE reservation_id = ?1 AND version = ?2 - 1 RETURNING number",
+             WHERE reservation_id = ?1 AND version = ?2 - 1",
         )?
-        .query_row(
-            params![
-                details.reservation_id.uuid(),
-                version,
-                details.order_id.as_ref().map(OrderId::as_str),
-                details.status.as_str(),
-                details.expires_at.map(Timestamp::millis),
-                deadline_by.map(EventId::uuid),
-                details.ended_at.map(Timestamp::millis),
-            ],
-            |row| row.get(0),
-        )
-        .optional()?;
-    let Some(number) = number else { return Ok(Err(Stale)) };
+        .execute(params![
+            details.reservation_id.uuid(),
+            version,
+            details.order_id.as_ref().map(OrderId::as_str),
+            details.status.as_str(),
+            details.expires_at.map(Timestamp::millis),
+            deadline_by.map(EventId::uuid),
+            details.ended_at.map(Timestamp::millis),
+        ])?;
+    if rows == 0 {
+        return Ok(Err(Stale));
+    }
     if deadline_by.is_some() {
         return Ok(Ok(()));
     }
     let mut update = connection.prepare_cached(
-        "UPDATE reservation_lines SET confirmed = ?3, released = ?4 WHERE reservation = ?1 AND line = ?2",
+        "UPDATE reservation_lines SET confirmed = ?3, released = ?4
+         WHERE reservation = (SELECT number FROM reservations WHERE reservation_id = ?1) AND line = ?2",
     )?;
     for (index, line) in details.lines.iter().enumerate() {
-        update.execute(params![number, index, line.confirmed, line.released])?;
+        update.execute(params![details.reservation_id.uuid(), index, line.confirmed, line.released])?;
     }
     Ok(Ok(()))
 }

@@ -11,7 +11,7 @@ use rusqlite_migration::{HookError, HookResult, M, Migrations};
 use crate::lease::Lease;
 
 /// The version that this program writes.
-pub const LATEST: usize = 2;
+pub const LATEST: usize = 3;
 /// The first version has the lease, which decides who may migrate.
 const FIRST: usize = 1;
 /// No epoch that was ever taken.
@@ -206,6 +206,12 @@ fn migrations(lease: Lease) -> Migrations<'static> {
         .down_with_hook(include_str!("schema/0002_down.sql"), move |transaction: &Transaction<'_>| {
             hold(lease, transaction)
         }),
+        M::up_with_hook(include_str!("schema/0003_cheaper_reservations.sql"), move |transaction: &Transaction<'_>| {
+            hold(lease, transaction)
+        })
+        .down_with_hook(include_str!("schema/0003_down.sql"), move |transaction: &Transaction<'_>| {
+            hold(lease, transaction)
+        }),
     ])
 }
 
@@ -239,11 +245,29 @@ mod tests {
         assert_eq!(shape(&connection), at_latest);
     }
 
+    #[test]
+    fn no_check_makes_sqlite_build_a_table_for_each_row() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrations(FRESH).to_latest(&mut connection).unwrap();
+        for table in texts(&connection, "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%STRICT%'") {
+            let program = format!("EXPLAIN INSERT INTO {table} DEFAULT VALUES");
+            let mut statement = connection.prepare(&program).unwrap();
+            let steps = statement.query_map([], |row| row.get::<_, String>("opcode")).unwrap();
+            let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+            assert!(steps.iter().any(|step| step == "Insert" || step == "IdxInsert"), "{table}: {steps:?}");
+            assert!(!steps.iter().any(|step| step == "OpenEphemeral"), "{table}: {steps:?}");
+        }
+    }
+
     /// Every table with its columns, and every index.
     fn shape(connection: &Connection) -> Vec<String> {
         let statement = "
             SELECT m.type || ' ' || m.name || ' ' || coalesce((SELECT group_concat(c.name) FROM pragma_table_info(m.name) c), '')
             FROM sqlite_schema m ORDER BY 1";
+        texts(connection, statement)
+    }
+
+    fn texts(connection: &Connection, statement: &str) -> Vec<String> {
         let mut statement = connection.prepare(statement).unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }

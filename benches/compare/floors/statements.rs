@@ -38,6 +38,11 @@ pub(super) const UPDATE_LEVEL: &str = "
     UPDATE stock_levels SET quantity = ?3, reserved = ?4, version = ?5, updated_at = ?6, own_threshold = ?7,
         threshold = ?8, moved = ?9
     WHERE item_id = ?1 AND store_id = ?2 AND version = ?5 - 1";
+/// Only when a level comes to be reserved, or is not any more.
+pub(super) const MARK_LEVEL: &str = "
+    UPDATE stock_levels SET quantity = ?3, reserved = ?4, version = ?5, updated_at = ?6, own_threshold = ?7,
+        threshold = ?8, moved = ?9, is_low = ?10, is_reserved = ?11
+    WHERE item_id = ?1 AND store_id = ?2 AND version = ?5 - 1";
 pub(super) const JUMP: &str = "SELECT jump FROM movements WHERE sequence = ?1";
 pub(super) const MOVE: &str = "
     INSERT INTO movements (sequence, occurred_at, type, item_id, store_id, quantity_change, reserved_change,
@@ -65,9 +70,10 @@ pub(super) const NEXT_DEADLINE: &str = "
 pub(super) const UPDATE: &str = "
     UPDATE reservations SET order_id = ?3, status = ?4, expires_at = ?5,
         deadline_by = coalesce(?6, deadline_by), ended_at = ?7, version = ?2
-    WHERE reservation_id = ?1 AND version = ?2 - 1 RETURNING number";
-pub(super) const UPDATE_LINE: &str =
-    "UPDATE reservation_lines SET confirmed = ?3, released = ?4 WHERE reservation = ?1 AND line = ?2";
+    WHERE reservation_id = ?1 AND version = ?2 - 1";
+pub(super) const UPDATE_LINE: &str = "
+    UPDATE reservation_lines SET confirmed = ?3, released = ?4
+    WHERE reservation = (SELECT number FROM reservations WHERE reservation_id = ?1) AND line = ?2";
 
 /// What both must have in the end: everything but ids, times and texts.
 pub(super) const SUMS: [&str; 10] = [

@@ -216,15 +216,37 @@ fn going_down_and_up_again_keeps_levels_and_what_is_reserved() {
     old.migrate();
     assert_eq!(old.rows(SEEN), before);
     assert_eq!(old.rows("SELECT '' || sum(quantity) FROM reservation_lines"), ["18"]);
-    assert!(schema::go_down(&mut old.connection, &path, 2, lease).is_err());
+    assert!(schema::go_down(&mut old.connection, &path, 3, lease).is_err());
+}
+
+#[test]
+fn levels_are_marked_as_low_and_reserved_by_what_their_quantities_say() {
+    let mut old = Old::open();
+    old.migrate();
+    old.publish();
+    old.connection
+        .execute("UPDATE stock_levels SET own_threshold = 900, threshold = 900, is_low = 1 WHERE reserved = 8", [])
+        .unwrap();
+    let marks = "SELECT reserved || ' ' || is_low || is_reserved FROM stock_levels ORDER BY reserved DESC LIMIT 3";
+    let marked = old.rows(marks);
+    assert_eq!(marked, ["10 01", "8 11", "0 00"]);
+    for wrong in ["is_low = 0", "is_reserved = 0", "reserved = 0", "threshold = 0"] {
+        let changed = old.connection.execute(&format!("UPDATE stock_levels SET {wrong} WHERE reserved = 8"), []);
+        assert!(changed.unwrap_err().to_string().contains("CHECK"), "{wrong}");
+    }
+    let (path, lease) = (old.path(), lease(&mut old.connection));
+    schema::go_down(&mut old.connection, &path, 2, lease).unwrap();
+    lease.release(&old.connection).unwrap();
+    old.migrate();
+    assert_eq!(old.rows(marks), marked);
 }
 
 #[test]
 fn a_database_from_a_newer_program_is_refused_and_not_touched() {
     let old = Old::open();
-    old.connection.pragma_update(None, "user_version", 3).unwrap();
+    old.connection.pragma_update(None, "user_version", 4).unwrap();
     let error = database::open(&old.path()).unwrap_err().to_string();
-    assert!(error.contains("schema version 3") && error.contains("knows 2 at most"), "{error}");
+    assert!(error.contains("schema version 4") && error.contains("knows 3 at most"), "{error}");
 }
 
 #[test]
@@ -240,7 +262,7 @@ fn the_position_in_the_log_goes_on() {
 fn who_lost_the_lease_during_the_backup_changes_nothing() {
     let mut old = Old::open();
     let path = old.path();
-    for version in [1, 2] {
+    for version in [1, 3] {
         let lost = lease(&mut old.connection);
         lost.release(&old.connection).unwrap();
         let of_another = lease(&mut old.connection);
@@ -264,7 +286,7 @@ fn nobody_goes_down_before_all_is_published() {
     let error = schema::go_down(&mut old.connection, &path, 1, lease).unwrap_err();
     // Two holds were opened behind what the old program had published.
     assert!(matches!(error, SchemaError::Unpublished { published: 22, sequence: 24 }), "{error}");
-    assert_eq!(schema::version(&old.connection).unwrap(), 2);
+    assert_eq!(schema::version(&old.connection).unwrap(), 3);
     old.publish();
     schema::go_down(&mut old.connection, &path, 1, lease).unwrap();
 }
@@ -276,7 +298,7 @@ fn nobody_goes_down_beside_a_running_writer() {
     lease(&mut old.connection);
     let refusal = go_down(&old, Duration::from_hours(1)).unwrap_err().to_string();
     assert!(refusal.contains("is held by"), "{refusal}");
-    assert_eq!(schema::version(&old.connection).unwrap(), 2);
+    assert_eq!(schema::version(&old.connection).unwrap(), 3);
 }
 
 /// Who holds the lease is in another container, say.
@@ -313,7 +335,7 @@ fn a_holder_elsewhere_whose_heart_beats_is_not_followed() {
         refusal.unwrap_err().to_string()
     });
     assert!(refusal.contains("on elsewhere; stop every listener first"), "{refusal}");
-    assert_eq!(schema::version(&old.connection).unwrap(), 2);
+    assert_eq!(schema::version(&old.connection).unwrap(), 3);
 }
 
 #[test]

@@ -285,7 +285,7 @@ async fn the_operator_sees_messages_and_database() {
     assert_eq!(messages["messages"][0]["value"]["eventType"], "ItemCreationRequested");
     assert_eq!(listener.client.get("/monitoring/messages?topic=other").await.status, 422);
     let database = listener.client.get("/monitoring/database").await.json();
-    assert_eq!(database["schemaVersion"], 2);
+    assert_eq!(database["schemaVersion"], 3);
     for path in ["/health/live", "/version", "/metrics", "/api/v1/health"] {
         assert_eq!(listener.client.get(path).await.status, 200, "{path}");
     }

@@ -103,9 +103,10 @@ fn an_older_schema_is_waited_for_and_a_newer_one_is_refused_by_name() {
         (step, fixture.readiness.is_ready(), fixture.following.is_believed())
     };
     assert_eq!(step_at(1), (Step::Unreachable, false, false));
-    assert_eq!(step_at(2), (Step::Progressed, true, true));
-    assert_eq!(step_at(3), (Step::Unreachable, false, false));
-    assert_eq!(step_at(3), (Step::Unreachable, false, false));
+    assert_eq!(step_at(2), (Step::Unreachable, false, false));
+    assert_eq!(step_at(3), (Step::Progressed, true, true));
+    assert_eq!(step_at(4), (Step::Unreachable, false, false));
+    assert_eq!(step_at(4), (Step::Unreachable, false, false));
 }
 
 #[test]

@@ -7,11 +7,11 @@ use shared::read_model::{StoredSummary, StoredValue};
 use super::{counter, id, unreadable};
 use crate::document::overviews::{LowLevel, ReservedItem};
 
-// The condition is that of the index, to the letter (0002_reservations.sql); of the levels few are low, so they lead.
+// Of the levels few are low, so they lead.
 const LOW_LEVELS: &str = "
     SELECT l.item_id, i.sku, i.name, l.store_id, l.quantity - l.reserved AS available, l.threshold
     FROM stock_levels l CROSS JOIN items i ON i.item_id = l.item_id
-    WHERE l.threshold >= l.quantity - l.reserved AND i.deleted = 0 AND (i.sku, l.store_id) > (?1, ?2)
+    WHERE l.is_low = 1 AND i.deleted = 0 AND (i.sku, l.store_id) > (?1, ?2)
     ORDER BY i.sku, l.store_id LIMIT ?3";
 
 /// At most `limit` levels that are low, in the order of SKU and store, after these two.
@@ -37,7 +37,7 @@ pub(crate) fn low_levels(
 const MOST_RESERVED: &str = "
     SELECT l.item_id, i.sku, i.name, sum(l.reserved) AS reserved
     FROM stock_levels l CROSS JOIN items i ON i.item_id = l.item_id
-    WHERE l.reserved > 0 AND i.deleted = 0 GROUP BY l.item_id ORDER BY 4 DESC, i.sku LIMIT ?1";
+    WHERE l.is_reserved = 1 AND i.deleted = 0 GROUP BY l.item_id ORDER BY 4 DESC, i.sku LIMIT ?1";
 
 /// At most `limit` items, the most reserved first.
 pub(crate) fn most_reserved(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<ReservedItem>> {

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// The version that the statements of this program are for.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// The file has another schema than this program reads.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +38,9 @@ pub(crate) fn check(version: i64) -> Result<(), SchemaError> {
 pub(crate) fn create(connection: &Connection) {
     connection.execute_batch(include_str!("../../../listener-service/src/schema/0001_initial.sql")).unwrap();
     connection.execute_batch(include_str!("../../../listener-service/src/schema/0002_reservations.sql")).unwrap();
+    connection
+        .execute_batch(include_str!("../../../listener-service/src/schema/0003_cheaper_reservations.sql"))
+        .unwrap();
     connection.pragma_update(None, "user_version", VERSION).unwrap();
 }
 

@@ -340,7 +340,7 @@ async fn a_reservation_that_cannot_be_read_again_is_shown_as_stale() {
         })
         .await;
     world.client.get(&path(hold)).await.having(200);
-    world.writer.set_schema_version(3);
+    world.writer.set_schema_version(4);
     eventually(SOON, async || world.client.get("/health/ready").await.status == 503).await;
     let stale = world.client.get(&path(hold)).await.having(200);
     assert_eq!((stale.header("x-stale"), stale.header("x-cache")), (Some("true"), Some("memory")));

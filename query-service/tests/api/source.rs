@@ -141,17 +141,17 @@ async fn an_older_schema_is_waited_for_and_a_newer_one_is_refused() {
     let mut writer = Writer::create_at(&path, 1);
     let (client, _shutdown, _running) = serve(config(path)).await;
     let detail = async || client.get("/health/ready").await.json()["dependencies"]["database"]["detail"].to_string();
-    eventually(SOON, async || detail().await.contains("version 1 and this program reads version 2")).await;
+    eventually(SOON, async || detail().await.contains("version 1 and this program reads version 3")).await;
     assert!(detail().await.contains("listener-service migrates it"), "{}", detail().await);
     client.get(ITEM).await.having(503);
 
-    writer.migrate(1, 2);
+    writer.migrate(1, 3);
     writer.commit(|batch| batch.item("PROD-001", "Cable"));
     ready(&client).await;
     client.get(ITEM).await.having(200);
 
-    writer.set_schema_version(3);
-    eventually(SOON, async || detail().await.contains("version 3 and this program reads only version 2")).await;
+    writer.set_schema_version(4);
+    eventually(SOON, async || detail().await.contains("version 4 and this program reads only version 3")).await;
     client.get("/health/ready").await.having(503);
     assert_eq!(client.get("/api/v1/inventory/items").await.having(503).code(), "SOURCE_UNAVAILABLE");
     assert_eq!(client.get(ITEM).await.having(200).header("x-stale"), Some("true"));

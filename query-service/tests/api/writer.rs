@@ -10,9 +10,10 @@ use shared::id::{CommandId, EventId, ItemId, ReservationId};
 use shared::text::{Sku, StoreId};
 use shared::token::{ConsistencyToken, LogId};
 
-const SCHEMA: [&str; 2] = [
+const SCHEMA: [&str; 3] = [
     include_str!("../../../listener-service/src/schema/0001_initial.sql"),
     include_str!("../../../listener-service/src/schema/0002_reservations.sql"),
+    include_str!("../../../listener-service/src/schema/0003_cheaper_reservations.sql"),
 ];
 pub(crate) const LOG: &str = "log-1";
 
@@ -212,7 +213,8 @@ impl Batch<'_> {
             ),
         );
         self.execute(
-            "UPDATE stock_levels SET threshold = coalesce(own_threshold, ?2) WHERE item_id = ?1",
+            "UPDATE stock_levels SET threshold = coalesce(own_threshold, ?2),
+                is_low = coalesce(coalesce(own_threshold, ?2) >= quantity - reserved, 0) WHERE item_id = ?1",
             (key, catalogue.threshold),
         );
         self.index(sku);
@@ -261,10 +263,13 @@ impl Batch<'_> {
         let previous = self.number("SELECT moved FROM stock_levels WHERE item_id = ?1 AND store_id = ?2", (key, store));
         let level = if previous.is_some() {
             "UPDATE stock_levels SET quantity = quantity + ?3, reserved = reserved + ?4, version = version + 1,
-                                     updated_at = ?5, moved = ?6 WHERE item_id = ?1 AND store_id = ?2"
+                                     updated_at = ?5, moved = ?6, is_reserved = reserved + ?4 > 0,
+                                     is_low = coalesce(threshold >= quantity + ?3 - reserved - ?4, 0) WHERE item_id = ?1 AND store_id = ?2"
         } else {
-            "INSERT INTO stock_levels (item_id, store_id, quantity, reserved, version, updated_at, moved, threshold)
-             VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, (SELECT low_stock_threshold FROM items WHERE item_id = ?1))"
+            "INSERT INTO stock_levels (item_id, store_id, quantity, reserved, version, updated_at, moved, threshold, is_low,
+                                       is_reserved)
+             SELECT ?1, ?2, ?3, ?4, 1, ?5, ?6, low_stock_threshold, coalesce(low_stock_threshold >= ?3 - ?4, 0), ?4 > 0
+             FROM (SELECT max(low_stock_threshold) AS low_stock_threshold FROM items WHERE item_id = ?1)"
         };
         self.execute(level, (key, store, step.quantity, step.reserved, time(sequence), sequence));
         self.execute(
@@ -327,8 +332,9 @@ impl Batch<'_> {
     pub(crate) fn settings(&mut self, sku: &str, store: &str, threshold: Option<i64>) {
         self.step(sku, store, &Step { kind: "StockSettingsChanged", ..Step::default() });
         self.execute(
-            "UPDATE stock_levels SET own_threshold = ?3, threshold = coalesce(?3,
-                    (SELECT i.low_stock_threshold FROM items i WHERE i.item_id = stock_levels.item_id))
+            "UPDATE stock_levels SET own_threshold = ?3, threshold = held.threshold,
+                    is_low = coalesce(held.threshold >= quantity - reserved, 0)
+             FROM (SELECT coalesce(?3, (SELECT low_stock_threshold FROM items WHERE item_id = ?1)) AS threshold) AS held
              WHERE item_id = ?1 AND store_id = ?2",
             (id(sku).uuid().into_bytes(), store, threshold),
         );

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::*;
 
-const SCHEMA: [&str; 2] = [
+const SCHEMA: [&str; 3] = [
     include_str!("../../../../listener-service/src/schema/0001_initial.sql"),
     include_str!("../../../../listener-service/src/schema/0002_reservations.sql"),
+    include_str!("../../../../listener-service/src/schema/0003_cheaper_reservations.sql"),
 ];
 /// Stream and key of each fact, in the journal's order; a dead letter is stream 2.
 const JOURNAL: [(i64, &str); 8] = [(0, "a"), (1, "a"), (1, "b"), (2, "x"), (1, "a"), (0, "b"), (2, "y"), (1, "b")];

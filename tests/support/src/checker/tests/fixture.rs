@@ -16,9 +16,10 @@ use uuid::Uuid;
 use super::super::fact::Message;
 use super::super::{History, Origin, Report, Sent, check};
 
-const SCHEMA: [&str; 2] = [
+const SCHEMA: [&str; 3] = [
     include_str!("../../../../../listener-service/src/schema/0001_initial.sql"),
     include_str!("../../../../../listener-service/src/schema/0002_reservations.sql"),
+    include_str!("../../../../../listener-service/src/schema/0003_cheaper_reservations.sql"),
 ];
 const LOG: &str = "a-log";
 

@@ -314,11 +314,11 @@ fn tables(fixture: &Fixture) {
          INSERT INTO stores VALUES ('north', 'North', NULL, 1, 1, 2000, 2000);
          UPDATE stores SET name = 'Main street', version = 2, updated_at = 21000 WHERE store_id = 'main';
          INSERT INTO stock_levels (item_id, store_id, quantity, reserved, version, updated_at, own_threshold, threshold,
-             moved) VALUES
-             ({a}, 'main', 7, 3, 11, 29000, NULL, 2, 60),
-             ({b}, 'main', 3, 0, 3, 28000, NULL, NULL, 58),
-             ({c}, 'main', 1, 0, 7, 24000, NULL, 1, 47),
-             ({c}, 'north', 2, 0, 4, 20000, 1, 1, 39);
+             moved, is_low, is_reserved) VALUES
+             ({a}, 'main', 7, 3, 11, 29000, NULL, 2, 60, 0, 1),
+             ({b}, 'main', 3, 0, 3, 28000, NULL, NULL, 58, 0, 0),
+             ({c}, 'main', 1, 0, 7, 24000, NULL, 1, 47, 1, 0),
+             ({c}, 'north', 2, 0, 4, 20000, 1, 1, 39, 0, 0);
          INSERT INTO item_terms (item_id, term) VALUES ({a}, 'a'), ({a}, 'a cable'), ({a}, 'cable'),
              ({b}, 'b'), ({b}, 'b again'), ({b}, 'again'), ({c}, 'c'), ({c}, 'c-3 größe'), ({c}, '3 größe'), ({c}, 'größe');
          INSERT INTO stock_value VALUES ('EUR', '5050'), ('USD', '900'), ('JPY', '0');
@@ -460,8 +460,8 @@ pub(super) fn migrated() -> Fixture {
          INSERT INTO item_search (rowid, sku, name) VALUES (1, 'A', 'A cable');
          INSERT INTO item_terms (item_id, term) VALUES ({id}, 'a'), ({id}, 'a cable'), ({id}, 'cable');
          INSERT INTO item_lives VALUES ({id}, 1, NULL);
-         INSERT INTO stock_levels (item_id, store_id, quantity, reserved, version, updated_at, moved)
-             VALUES ({id}, 'main', 10, 3, 4, 5000, 6);
+         INSERT INTO stock_levels (item_id, store_id, quantity, reserved, version, updated_at, moved,
+             is_reserved) VALUES ({id}, 'main', 10, 3, 4, 5000, 6, 1);
          INSERT INTO reservations (number, reservation_id, store_id, simple, status, created_at, version)
              VALUES (5, {hold}, 'main', 1, 'pending', 4000, 2);
          INSERT INTO reservation_lines VALUES (5, 0, {id}, 'main', 1, 5, 0, 2);
