@@ -22,7 +22,7 @@ pub struct ListenerSettings {
     pub kafka_group_id: String,
 
     /// The most messages in one transaction.
-    #[arg(long, env = "BATCH_MAX", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, env = "BATCH_MAX", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub batch_max: u32,
 
     /// How often a command that fails unexpectedly is tried again before it is dead-lettered.

@@ -14,6 +14,7 @@ use kafka::{KafkaError, LogReader, Polled, Record};
 use shared::token::LogId;
 
 use crate::clock::TimeSource;
+use crate::incoming::Incoming;
 use crate::intake::Intake;
 use crate::logs::CurrentLog;
 
@@ -279,13 +280,13 @@ impl<L: Log> Consuming<L> {
     }
 
     fn hand_over(&mut self, record: Record) -> Result<(), String> {
-        let Err(mut record) = self.intake.put(record, FULL) else { return Ok(()) };
+        let Err(mut message) = self.intake.put(Incoming::read(record), FULL) else { return Ok(()) };
         self.reader.pause().map_err(|error| error.to_string())?;
-        while let Err(back) = self.intake.put(record, Duration::ZERO) {
+        while let Err(back) = self.intake.put(message, Duration::ZERO) {
             if self.is_stopped() {
                 return Ok(());
             }
-            record = back;
+            message = back;
             // Polling keeps the client's callbacks served. What it had handed out before the pause is kept, in order.
             self.poll(POLL)?;
         }

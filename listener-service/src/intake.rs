@@ -6,14 +6,14 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kafka::Record;
+use crate::incoming::Incoming;
 
 /// Two batches of the usual bound: one being collected while the other commits.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 #[derive(Debug, Default)]
 struct Queue {
-    records: VecDeque<Record>,
+    records: VecDeque<Incoming>,
     bytes: usize,
 }
 
@@ -33,28 +33,29 @@ impl Intake {
     }
 
     /// Adds one, if there is room within `patience`; else gives it back.
-    pub fn put(&self, record: Record, patience: Duration) -> Result<(), Record> {
+    #[expect(clippy::result_large_err, reason = "few come back, and a box would be made for each that does not")]
+    pub fn put(&self, incoming: Incoming, patience: Duration) -> Result<(), Incoming> {
         let full = |queue: &mut Queue| queue.records.len() >= self.max_records || queue.bytes >= MAX_BYTES;
         let (mut queue, _) =
             self.taken.wait_timeout_while(self.lock(), patience, full).unwrap_or_else(PoisonError::into_inner);
         if full(&mut queue) {
-            return Err(record);
+            return Err(incoming);
         }
-        queue.bytes += record.size();
-        queue.records.push_back(record);
+        queue.bytes += incoming.record.size();
+        queue.records.push_back(incoming);
         self.arrived.notify_one();
         Ok(())
     }
 
     /// Everything that is there, up to `max` messages, as soon as there is anything; nothing after `patience`.
-    pub fn take(&self, max: usize, patience: Duration) -> Vec<Record> {
+    pub fn take(&self, max: usize, patience: Duration) -> Vec<Incoming> {
         let (mut queue, _) = self
             .arrived
             .wait_timeout_while(self.lock(), patience, |queue| queue.records.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
         let count = queue.records.len().min(max);
-        let batch: Vec<Record> = queue.records.drain(..count).collect();
-        queue.bytes -= batch.iter().map(Record::size).sum::<usize>();
+        let batch: Vec<Incoming> = queue.records.drain(..count).collect();
+        queue.bytes -= batch.iter().map(|incoming| incoming.record.size()).sum::<usize>();
         self.taken.notify_one();
         batch
     }
@@ -66,19 +67,21 @@ impl Intake {
 
 #[cfg(test)]
 mod tests {
+    use kafka::Record;
+
     use super::*;
 
-    fn record(offset: i64) -> Record {
-        Record { partition: 0, offset, timestamp: None, key: None, value: None, headers: Vec::new() }
+    fn message(offset: i64) -> Incoming {
+        Incoming::read(Record { partition: 0, offset, timestamp: None, key: None, value: None, headers: Vec::new() })
     }
 
     #[test]
     fn a_batch_is_what_has_arrived_up_to_the_bound_in_order() {
         let intake = Intake::new(2);
         for offset in 0..3 {
-            intake.put(record(offset), Duration::ZERO).expect("room");
+            intake.put(message(offset), Duration::ZERO).expect("room");
         }
-        let offsets = |batch: Vec<Record>| batch.iter().map(|record| record.offset).collect::<Vec<_>>();
+        let offsets = |batch: Vec<Incoming>| batch.iter().map(|message| message.record.offset).collect::<Vec<_>>();
         assert_eq!(offsets(intake.take(2, Duration::ZERO)), [0, 1]);
         assert_eq!(offsets(intake.take(2, Duration::ZERO)), [2]);
         assert_eq!(offsets(intake.take(2, Duration::ZERO)), [0; 0]);
@@ -87,8 +90,8 @@ mod tests {
     #[test]
     fn what_has_no_room_comes_back() {
         let intake = Intake::new(1);
-        intake.put(record(0), Duration::ZERO).expect("room");
-        intake.put(record(1), Duration::ZERO).expect("room");
-        assert_eq!(intake.put(record(2), Duration::ZERO).map_err(|record| record.offset), Err(2));
+        intake.put(message(0), Duration::ZERO).expect("room");
+        intake.put(message(1), Duration::ZERO).expect("room");
+        assert_eq!(intake.put(message(2), Duration::ZERO).map_err(|message| message.record.offset), Err(2));
     }
 }

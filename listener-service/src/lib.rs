@@ -10,8 +10,10 @@ pub mod dead_letter;
 pub mod domain;
 #[cfg(feature = "failpoints")]
 pub mod failpoints;
+mod giving_way;
 pub mod going_down;
 mod http;
+pub mod incoming;
 pub mod intake;
 mod journal;
 pub mod lease;

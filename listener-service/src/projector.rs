@@ -24,6 +24,7 @@ use tokio::runtime::Handle;
 
 use crate::clock::TimeSource;
 use crate::database;
+use crate::giving_way::give_way;
 use crate::status::{ReadModel, Status};
 use fill::Fill;
 use link::{Cache, Calls, Failure, Marks, Said};
@@ -161,6 +162,7 @@ impl<C: Cache> Projector<C> {
         let (shutdown, runtime) = (shutdown.clone(), runtime.clone());
         let (mut sequence, mut next_offset) = (self.parts.status.sequence(), self.parts.status.next_offset());
         loop {
+            let began = Instant::now();
             let step = self.step();
             // What is half filled is of no use to anybody.
             let has_more = step == Step::Progressed && matches!(self.phase, Phase::Whole(_));
@@ -168,7 +170,7 @@ impl<C: Cache> Projector<C> {
                 return;
             }
             match step {
-                Step::Progressed | Step::Fenced => {}
+                Step::Progressed | Step::Fenced => give_way(&self.parts.status, began),
                 Step::Blocked => std::thread::sleep(LOOK_EVERY),
                 Step::Idle => runtime.block_on(async {
                     tokio::select! {

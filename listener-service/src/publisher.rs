@@ -9,7 +9,7 @@ mod planted;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fail::fail_point;
 use kafka::{Delivery, DeliveryFailure, Header, NotEnqueued, Outgoing, Producer, Topics};
@@ -24,6 +24,7 @@ use tokio::runtime::Handle;
 
 use crate::database;
 use crate::dead_letter::stored_headers;
+use crate::giving_way::give_way;
 use crate::journal;
 use crate::published::Unpublishable;
 use crate::status::Status;
@@ -137,6 +138,7 @@ impl<P: Sends> Publisher<P> {
         let shutdown = self.outlet.shutdown.clone();
         let mut sequence = self.outlet.status.sequence();
         loop {
+            let began = Instant::now();
             let step = self.step().unwrap_or_else(|error| {
                 self.connection = None;
                 self.outlet.status.tell(PUBLISHER, Condition::Degraded, error.to_string());
@@ -150,7 +152,7 @@ impl<P: Sends> Publisher<P> {
                 return;
             }
             match step {
-                Step::Progressed => {}
+                Step::Progressed => give_way(&self.outlet.status, began),
                 Step::Blocked => std::thread::sleep(PAUSE),
                 Step::Idle => {
                     self.outlet.status.tell(PUBLISHER, Condition::Up, "all is published");

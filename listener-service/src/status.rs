@@ -1,6 +1,6 @@
 //! What the listener tells of itself: to its followers, to operators, to the load balancer.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -74,6 +74,7 @@ pub struct Status {
     last_batch: Mutex<Option<LastBatch>>,
     next_offset: watch::Sender<i64>,
     sequence: watch::Sender<u64>,
+    has_backlog: AtomicBool,
     last_checkpoint_micros: AtomicU64,
     read_model: Mutex<Option<ReadModel>>,
     /// How far the publisher is.
@@ -89,6 +90,7 @@ impl Status {
             last_batch: Mutex::new(None),
             next_offset: watch::channel(0).0,
             sequence: watch::channel(0).0,
+            has_backlog: AtomicBool::new(false),
             last_checkpoint_micros: AtomicU64::new(0),
             read_model: Mutex::default(),
             published: Arc::default(),
@@ -129,6 +131,16 @@ impl Status {
     pub fn begun(&self, sequence: u64, next_offset: Option<i64>) {
         self.next_offset.send_replace(next_offset.unwrap_or(0));
         self.sequence.send_replace(sequence);
+    }
+
+    /// Whether more waits for the writer than it takes at once.
+    pub fn has_backlog(&self) -> bool {
+        self.has_backlog.load(Ordering::Relaxed)
+    }
+
+    /// More waits for the writer than it takes at once, or does not any more.
+    pub fn set_backlog(&self, has_backlog: bool) {
+        self.has_backlog.store(has_backlog, Ordering::Relaxed);
     }
 
     /// A batch is durable.

@@ -8,7 +8,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fail::fail_point;
-use kafka::Record;
 use shared::http::health::Condition;
 use shared::lifecycle::Shutdown;
 
@@ -16,6 +15,7 @@ use crate::clock::TimeSource;
 use crate::config::WriterOptions;
 use crate::consumer::{Consumer, Signals};
 use crate::dead_letter::Reason;
+use crate::incoming::Incoming;
 use crate::intake::Intake;
 use crate::retry::Pauses;
 use crate::status::{DATABASE, Status};
@@ -185,6 +185,7 @@ impl Core {
         let patience = patience.saturating_sub(self.writer.untouched_for());
         let patience = self.writer.until_deadline().map_or(patience, |deadline| deadline.min(patience));
         let batch = self.intake.take(self.settings.batch_max, self.time.patience(patience));
+        self.status.set_backlog(batch.len() == self.settings.batch_max);
         if batch.is_empty() {
             self.keep_lease()?;
         } else {
@@ -192,7 +193,7 @@ impl Core {
         }
         self.expire()?;
         self.purge()?;
-        if let Some(took) = self.writer.checkpoint() {
+        if let Some(took) = self.writer.checkpoint(self.status.has_backlog()) {
             self.status.checkpointed(took);
         }
         Ok(())
@@ -256,7 +257,7 @@ impl Core {
 
     /// Brings every message of the batch to its end, in order. Left early only to stop; what is left then is still in
     /// the log, and the position in front of it.
-    fn settle(&mut self, batch: &[Record]) -> Result<(), Ended> {
+    fn settle(&mut self, batch: &[Incoming]) -> Result<(), Ended> {
         let mut rest = batch;
         while !rest.is_empty() {
             match self.with_database(|writer| writer.apply(rest))? {
@@ -273,20 +274,26 @@ impl Core {
         Ok(())
     }
 
-    fn retry_alone(&mut self, record: &Record, mut error: String) -> Result<(), Ended> {
+    fn retry_alone(&mut self, message: &Incoming, mut error: String) -> Result<(), Ended> {
         let mut pauses = self.pauses();
         for attempt in 1..=self.settings.max_retries {
             let pause = pauses.next_pause();
-            tracing::warn!(offset = record.offset, attempt, error, pause_ms = pause.as_millis(), "trying again");
+            tracing::warn!(
+                offset = message.record.offset,
+                attempt,
+                error,
+                pause_ms = pause.as_millis(),
+                "trying again"
+            );
             self.pause(pause)?;
-            match self.with_database(|writer| writer.apply(std::slice::from_ref(record)))? {
+            match self.with_database(|writer| writer.apply(std::slice::from_ref(message)))? {
                 Ok(()) => return Ok(()),
                 Err((_, again)) => error = again,
             }
         }
         let reason = Reason::RetriesExhausted { attempts: self.settings.max_retries + 1, error };
         let mut pauses = self.pauses();
-        while let Err((_, error)) = self.with_database(|writer| writer.bury(record, &reason))? {
+        while let Err((_, error)) = self.with_database(|writer| writer.bury(message, &reason))? {
             // A dead letter that cannot be stored says that the database is at fault after all.
             self.status.tell(DATABASE, Condition::Down, error);
             self.pause(pauses.next_pause())?;

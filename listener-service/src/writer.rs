@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fail::fail_point;
-use kafka::Record;
 use rusqlite::Connection;
 use shared::clock::Timestamp;
 
@@ -23,6 +22,7 @@ use crate::aggregates::Aggregates;
 use crate::clock::{TimeSource, WriterClock};
 use crate::database::{DatabaseError, is_about_the_data};
 use crate::dead_letter::{self, Reason};
+use crate::incoming::Incoming;
 use crate::lease::Lease;
 use crate::logs::{self, CurrentLog};
 use crate::published::Published;
@@ -110,7 +110,7 @@ pub struct Writer {
 #[derive(Debug, Clone, Copy)]
 enum Job<'a> {
     /// Decides these messages; with a verdict, keeps them as dead letters.
-    Messages(&'a [Record], Option<&'a Reason>),
+    Messages(&'a [Incoming], Option<&'a Reason>),
     /// Lets these reservations expire; their deadlines have passed.
     Expiries(&'a [Due]),
 }
@@ -175,24 +175,24 @@ impl Writer {
 
     /// Decides and stores a batch, all of it or nothing. Messages below the position were applied before and are
     /// passed over.
-    pub fn apply(&mut self, records: &[Record]) -> Result<Committed, ApplyError> {
+    pub fn apply(&mut self, messages: &[Incoming]) -> Result<Committed, ApplyError> {
         fail_point!("writer-begin");
-        let committed = self.settle(records, None)?;
+        let committed = self.settle(messages, None)?;
         fail_point!("writer-committed");
         Ok(committed)
     }
 
     /// Keeps one message as a dead letter and goes on behind it.
-    pub fn bury(&mut self, record: &Record, reason: &Reason) -> Result<Committed, ApplyError> {
-        self.settle(std::slice::from_ref(record), Some(reason))
+    pub fn bury(&mut self, message: &Incoming, reason: &Reason) -> Result<Committed, ApplyError> {
+        self.settle(std::slice::from_ref(message), Some(reason))
     }
 
-    fn settle(&mut self, records: &[Record], verdict: Option<&Reason>) -> Result<Committed, ApplyError> {
+    fn settle(&mut self, messages: &[Incoming], verdict: Option<&Reason>) -> Result<Committed, ApplyError> {
         self.make_certain()?;
         let position = self.log.next_offset.unwrap_or(0);
-        let applied_before = records.iter().take_while(|record| record.offset < position).count();
-        let records = &records[applied_before..];
-        self.transact_afresh(Job::Messages(records, verdict)).map_err(|error| error.behind(applied_before))
+        let applied_before = messages.iter().take_while(|message| message.record.offset < position).count();
+        let messages = &messages[applied_before..];
+        self.transact_afresh(Job::Messages(messages, verdict)).map_err(|error| error.behind(applied_before))
     }
 
     /// After a COMMIT that said that it failed, the database says how far it is. If somebody else has written meanwhile, the
@@ -244,7 +244,7 @@ impl Writer {
         let filled = outcome.inspect_err(|_| self.roll_back())?;
         let messages = job.messages();
         if let Some(last) = messages.last() {
-            self.log.next_offset = Some(last.offset + 1);
+            self.log.next_offset = Some(last.record.offset + 1);
         }
         self.sequence = filled.sequence;
         self.published_stored = filled.published;
@@ -280,7 +280,7 @@ impl Writer {
         batch.run(job)?;
         let Batch { sequence, counts, value, deadlines, .. } = batch;
         if let Some(last) = job.messages().last()
-            && !logs::advance(&self.connection, &self.log, last.offset + 1)?
+            && !logs::advance(&self.connection, &self.log, last.record.offset + 1)?
         {
             return Err(Failure::Fenced("the position was moved by somebody else"));
         }
@@ -387,9 +387,9 @@ impl Writer {
     }
 
     /// Copies the write-ahead log into the database when it has grown enough. A failure is tried again later: the
-    /// log only grows. Returns how long it took, if it was time.
-    pub fn checkpoint(&mut self) -> Option<Duration> {
-        self.checkpoints.run(&self.connection)
+    /// log only grows. It may grow further while there is a backlog. Returns how long it took, if it was time.
+    pub fn checkpoint(&mut self, has_backlog: bool) -> Option<Duration> {
+        self.checkpoints.run(&self.connection, has_backlog)
     }
 
     /// Gives the lease back and leaves everything in the database file.
@@ -421,9 +421,9 @@ impl ApplyError {
 }
 
 impl<'a> Job<'a> {
-    fn messages(self) -> &'a [Record] {
+    fn messages(self) -> &'a [Incoming] {
         match self {
-            Self::Messages(records, _) => records,
+            Self::Messages(messages, _) => messages,
             Self::Expiries(_) => &[],
         }
     }
@@ -433,11 +433,11 @@ impl Batch<'_> {
     /// A panic is a fault of the command, or the reservation, at which it happened.
     fn run(&mut self, job: Job<'_>) -> Result<(), Failure> {
         match job {
-            Job::Messages(records, verdict) => records.iter().enumerate().try_for_each(|(index, record)| {
+            Job::Messages(messages, verdict) => messages.iter().enumerate().try_for_each(|(index, message)| {
                 if index > 0 {
                     fail_point!("writer-between");
                 }
-                self.guarded(index, |batch| batch.process(record, verdict))
+                self.guarded(index, |batch| batch.process(message, verdict))
             }),
             Job::Expiries(due) => due
                 .iter()

@@ -19,13 +19,9 @@ use shared::id::{CommandId, ReservationId};
 
 use self::reservation::{Asked, Loop, Statements};
 use super::statements as sql;
+use super::{BATCH, CHECKPOINT_PAGES};
 use crate::load::per_second;
 use crate::stock::item;
-
-/// As many as the listener takes at most (`BATCH_MAX`).
-const BATCH: usize = 1024;
-/// The writer copies its log into the database at this size.
-const CHECKPOINT_PAGES: usize = 1024;
 
 /// Applies a reservation of each of these items, in this order, and says how many a second. `ours` is the database that the
 /// listener made of the same ones: from there it has the length of the messages.

@@ -15,11 +15,10 @@ use shared::id::{CommandId, ReservationId};
 use uuid::Uuid;
 
 use super::statements as sql;
+use super::{BATCH, CHECKPOINT_PAGES};
 use crate::load::per_second;
 use crate::stock::{ON_HAND, TRACEPARENT, item};
 
-/// As many as the listener takes at most (`BATCH_MAX`).
-pub(crate) const BATCH: usize = 1024;
 pub(crate) const ITEMS: usize = 1000;
 /// Of one unit of one of the items each; a third of them is confirmed, one cancelled, and one expires.
 pub(crate) const RESERVATIONS: usize = 90_000;
@@ -48,8 +47,7 @@ impl Lengths {
 /// Reserves, confirms, cancels and lets expire as the writer did, in a database with the items in it.
 pub(crate) fn rates(path: &Path, ids: &[ReservationId], lengths: &Lengths) -> anyhow::Result<Rates> {
     let connection = database::open(path)?;
-    // The writer checkpoints by itself at this size.
-    connection.pragma_update(None, "wal_autocheckpoint", 1024)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     let mut raw = Raw::start(&connection, ids, lengths)?;
     let reserved = raw.timed(&(0..RESERVATIONS).collect::<Vec<_>>(), Raw::reserve)?;
     let confirmed = raw.timed(&(0..THIRD).collect::<Vec<_>>(), Raw::confirm)?;
@@ -237,8 +235,20 @@ impl<'a> Raw<'a> {
         let id = self.reservations[reservation];
         self.append(end.event_type, 1, id, command, end.fact_index)?;
         let values = params![id, 2, Null, end.status, self.deadline, Null, self.now];
-        let number: i64 = self.connection.prepare_cached(sql::UPDATE)?.query_row(values, |row| row.get(0))?;
-        self.run(sql::UPDATE_LINE, params![number, 0, end.confirmed, 1 - end.confirmed])
+        self.run(sql::UPDATE, values)?;
+        self.run(sql::UPDATE_LINE, params![id, 0, end.confirmed, 1 - end.confirmed])
+    }
+
+    fn store_level(&self, level: &Level, version: usize, before: i64) -> rusqlite::Result<()> {
+        let (now, sequence, is_reserved) = (self.now, self.sequence, level.reserved > 0);
+        let (quantity, reserved) = (level.quantity, level.reserved);
+        let values =
+            params![level.item, "main", quantity, reserved, version, now, Null, Null, sequence, false, is_reserved];
+        if is_reserved == (before > 0) {
+            self.run(sql::UPDATE_LEVEL, &values[..9])
+        } else {
+            self.run(sql::MARK_LEVEL, values)
+        }
     }
 
     /// A step of the level, with its fact and its movement.
@@ -250,10 +260,7 @@ impl<'a> Raw<'a> {
         level.reserved += step.reserved;
         let version = level.chain.len() + 1;
         let level = &self.levels[place];
-        self.run(
-            sql::UPDATE_LEVEL,
-            params![level.item, "main", level.quantity, level.reserved, version, self.now, Null, Null, self.sequence],
-        )?;
+        self.store_level(level, version, level.reserved - step.reserved)?;
         let (previous, jump) = self.back(level)?;
         let reserved = params![
             self.sequence,

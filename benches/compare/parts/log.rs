@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::Context;
-use kafka::{BrokerState, Connection, Patience, Producer, Topics};
+use kafka::{BrokerState, Connection, Delivery, NotEnqueued, Patience, Producer, Topics};
 use shared::message::RequestEnvelope;
 use shared::settings::{KafkaSettings, TopicSettings};
 
@@ -57,11 +57,7 @@ impl Log {
         bench.runtime.block_on(async {
             let mut in_flight = VecDeque::with_capacity(IN_FLIGHT);
             for request in requests {
-                if in_flight.len() == IN_FLIGHT {
-                    let oldest = in_flight.pop_front().context("it is full")?;
-                    self.producer.delivered(oldest).await?;
-                }
-                in_flight.push_back(self.producer.send(Message::of(&request).outgoing(&self.topics.commands))?);
+                self.enqueue(&Message::of(&request), &mut in_flight).await?;
                 self.sent.set(self.sent.get() + 1);
             }
             for delivery in in_flight {
@@ -69,6 +65,26 @@ impl Log {
             }
             Ok(())
         })
+    }
+
+    /// Waits for the oldest ones as long as there is no room for another.
+    async fn enqueue(&self, message: &Message, in_flight: &mut VecDeque<Delivery>) -> anyhow::Result<()> {
+        loop {
+            let is_full = in_flight.len() == IN_FLIGHT;
+            let sent = (!is_full).then(|| self.producer.send(message.outgoing(&self.topics.commands)));
+            match sent {
+                Some(Ok(delivery)) => {
+                    in_flight.push_back(delivery);
+                    return Ok(());
+                }
+                // The broker is slower than we are.
+                None | Some(Err(NotEnqueued::Stalled(_) | NotEnqueued::QueueFull)) => {
+                    let oldest = in_flight.pop_front().context("the broker takes nothing")?;
+                    self.producer.delivered(oldest).await?;
+                }
+                Some(Err(error)) => return Err(error.into()),
+            }
+        }
     }
 }
 

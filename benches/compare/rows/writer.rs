@@ -1,4 +1,4 @@
-//! The writer alone: messages as they come from the log, in batches of 1024, durable; and what its deadlines cost. Only when
+//! The writer alone: messages as they come from the log, in batches of 4,096, durable; and what its deadlines cost. Only when
 //! asked for by name.
 //!
 //! Beside it, in the same run, a raw loop executes the same statements on the same tables. Both must end with the same
@@ -12,6 +12,7 @@ use anyhow::ensure;
 use bytes::Bytes;
 use kafka::Record;
 use listener_service::clock::{SimulatedTime, TimeSource};
+use listener_service::incoming::Incoming;
 use listener_service::lease::{Attempt, Candidate};
 use listener_service::writer::{Surroundings, Writer};
 use listener_service::{database, logs, schema};
@@ -25,8 +26,9 @@ use shared::text::StoreId;
 use shared::token::LogId;
 
 use crate::bench::Bench;
+use crate::floors::BATCH;
 use crate::floors::sqlite;
-use crate::floors::writer::{self as raw, BATCH, ITEMS, RESERVATIONS, Rates, THIRD, TTL_SECONDS, item_of};
+use crate::floors::writer::{self as raw, ITEMS, RESERVATIONS, Rates, THIRD, TTL_SECONDS, item_of};
 use crate::load::per_second;
 use crate::row::Figures;
 use crate::stock::{TRACEPARENT, creation, item};
@@ -100,16 +102,16 @@ impl Work {
         };
         let writer = Writer::start(connection, lease, log, surroundings)?;
         let mut work = Self { writer, time, next_offset: 0 };
-        let items: Vec<Record> = (0..ITEMS).map(|n| work.record(&creation(n))).collect();
+        let items: Vec<Incoming> = (0..ITEMS).map(|n| work.message(&creation(n))).collect();
         work.writer.apply(&items)?;
         Ok(work)
     }
 
-    fn record(&mut self, request: &RequestEnvelope) -> Record {
+    fn message(&mut self, request: &RequestEnvelope) -> Incoming {
         let offset = self.next_offset;
         self.next_offset += 1;
         let header = |name: &str, value: String| (name.to_owned(), Some(Bytes::from(value)));
-        Record {
+        Incoming::read(Record {
             partition: 0,
             offset,
             timestamp: None,
@@ -122,21 +124,21 @@ impl Work {
                 header("traceparent", TRACEPARENT.to_owned()),
                 header("content-type", "application/json".to_owned()),
             ],
-        }
+        })
     }
 
     /// Applies them all, and says how many a second.
     fn apply(&mut self, commands: Vec<(ReservationId, Command)>) -> anyhow::Result<f64> {
         let request = |(id, command)| request(AggregateId::Reservation(id), command);
-        let records: Vec<Record> = commands.into_iter().map(|command| self.record(&request(command))).collect();
+        let messages: Vec<Incoming> = commands.into_iter().map(|command| self.message(&request(command))).collect();
         let started = Instant::now();
         let mut applied = 0;
-        for batch in records.chunks(BATCH) {
+        for batch in messages.chunks(BATCH) {
             applied += self.writer.apply(batch)?.counts.applied;
-            self.writer.checkpoint();
+            self.writer.checkpoint(true);
         }
         let took = started.elapsed();
-        ensure!(applied == records.len() as u64, "{applied} of {} were applied", records.len());
+        ensure!(applied == messages.len() as u64, "{applied} of {} were applied", messages.len());
         Ok(per_second(applied, took))
     }
 
@@ -147,7 +149,7 @@ impl Work {
         let mut expired = 0;
         while self.writer.until_deadline().is_some_and(|left| left.is_zero()) {
             expired += self.writer.expire()?.counts.expired;
-            self.writer.checkpoint();
+            self.writer.checkpoint(true);
         }
         let took = started.elapsed();
         ensure!(expired == THIRD as u64, "{expired} of {THIRD} expired");

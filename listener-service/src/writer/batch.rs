@@ -10,9 +10,7 @@ use kafka::Record;
 use rusqlite::{Connection, params};
 use shared::clock::Timestamp;
 use shared::id::{CommandId, DeadLetterId, ItemId};
-use shared::message::{
-    DecodeError, Fact, FactEnvelope, RequestEnvelope, SCHEMA_VERSION, Stream, decode_request, header,
-};
+use shared::message::{Fact, FactEnvelope, RequestEnvelope, SCHEMA_VERSION, Stream, header};
 use shared::outcome::RejectionCode;
 
 use super::cause::Cause;
@@ -21,6 +19,7 @@ use super::value::ValueChanges;
 use crate::aggregates::{Aggregates, Stale, Step};
 use crate::dead_letter::{self, DeadLetter, Reason};
 use crate::domain::{Change, Rejection, Request, Reservation, decide, expire};
+use crate::incoming::Incoming;
 use crate::journal::{self, Entry, Origin};
 use crate::logs::CurrentLog;
 use crate::outcomes::{self, Ending, Outcome};
@@ -111,9 +110,10 @@ pub(super) struct Batch<'a> {
 
 impl Batch<'_> {
     /// Takes one message to its outcome; with a `verdict` it is not tried but kept as a dead letter.
-    pub(super) fn process(&mut self, record: &Record, verdict: Option<&Reason>) -> Result<(), ProcessError> {
+    pub(super) fn process(&mut self, message: &Incoming, verdict: Option<&Reason>) -> Result<(), ProcessError> {
+        let record = &message.record;
         fail_point!("plant-drop-command", planted::is_turn(record.offset), |_| Ok(()));
-        let request = match decode(record) {
+        let request = match message.request() {
             Ok(request) => request,
             Err(error) => return self.bury(record, None, &Reason::Undecodable(error)),
         };
@@ -121,16 +121,16 @@ impl Batch<'_> {
             self.counts.repeated += 1;
             return Ok(());
         }
-        if let Some(reason) = verdict.cloned().or_else(|| self.too_old(&request)) {
-            return self.bury(record, Some(&request), &reason);
+        if let Some(reason) = verdict.cloned().or_else(|| self.too_old(request)) {
+            return self.bury(record, Some(request), &reason);
         }
         let origin = Origin { log: self.log.number, offset: record.offset, traceparent: traceparent(record) };
-        if let Some(rejection) = self.key_reused(&request)? {
-            return self.reject(&request, origin, &rejection);
+        if let Some(rejection) = self.key_reused(request)? {
+            return self.reject(request, origin, &rejection);
         }
-        match self.decide(&request)? {
-            Ok(changes) => self.accept(&request, origin, &changes),
-            Err(rejection) => self.reject(&request, origin, &rejection),
+        match self.decide(request)? {
+            Ok(changes) => self.accept(request, origin, &changes),
+            Err(rejection) => self.reject(request, origin, &rejection),
         }
     }
 
@@ -415,14 +415,6 @@ impl Batch<'_> {
     ) -> Result<(), ProcessError> {
         self.end_at(sequence, request, Ending::DeadLettered { id, code: reason.code(), detail: &reason.to_string() })
     }
-}
-
-fn decode(record: &Record) -> Result<RequestEnvelope, DecodeError> {
-    if record.has_unreadable_header() {
-        return Err(DecodeError::Malformed("the name of a header is not UTF-8".to_owned()));
-    }
-    let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
-    decode_request(record.key.as_deref(), record.value.as_deref(), headers)
 }
 
 /// The version of what the command is about: the item's or, for stock, that of the first level that it moved; the

@@ -11,6 +11,8 @@ use crate::clock::TimeSource;
 
 /// 4 MiB of 4 KiB pages: often enough to stay in the page cache, rarely enough to cost little.
 const PASSIVE_PAGES: i32 = 1024;
+/// While there is a backlog a batch alone has more than that, and the next one writes most of the same pages again.
+const PASSIVE_PAGES_OF_A_BACKLOG: i32 = 8 * PASSIVE_PAGES;
 /// 64 MiB: readers have kept it from starting over, so wait for them, a moment.
 const RESTART_PAGES: i32 = 16 * 1024;
 const RESTART_EVERY: Duration = Duration::from_secs(5);
@@ -36,7 +38,8 @@ impl Checkpoints {
     }
 
     /// Copies if it is time, and says how long it took.
-    pub(super) fn run(&mut self, connection: &Connection) -> Option<Duration> {
+    pub(super) fn run(&mut self, connection: &Connection, has_backlog: bool) -> Option<Duration> {
+        let passive_pages = if has_backlog { PASSIVE_PAGES_OF_A_BACKLOG } else { PASSIVE_PAGES };
         let pages = PAGES.get();
         if pages < self.done_at {
             // The log has started over.
@@ -49,7 +52,7 @@ impl Checkpoints {
             let _ = connection.busy_timeout(BUSY_TIMEOUT);
             self.done_at = pages;
             took
-        } else if pages - self.done_at >= PASSIVE_PAGES {
+        } else if pages - self.done_at >= passive_pages {
             self.done_at = pages;
             checkpoint(connection, "PASSIVE")
         } else {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kafka::Record;
 use listener_service::clock::{SimulatedTime, TimeSource};
+use listener_service::incoming::Incoming;
 use listener_service::lease::{Attempt, Candidate, Lease};
 use listener_service::published::Published;
 use listener_service::writer::{ApplyError, Committed, Surroundings, Writer};
@@ -121,7 +122,8 @@ impl Bench {
     }
 
     pub(crate) fn apply(&mut self, records: &[Record]) -> Result<Committed, ApplyError> {
-        self.writer.apply(records)
+        let messages: Vec<Incoming> = records.iter().cloned().map(Incoming::read).collect();
+        self.writer.apply(&messages)
     }
 
     /// Applies one command and tells how it ended.

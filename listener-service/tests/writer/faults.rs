@@ -1,6 +1,7 @@
 //! What goes wrong: garbage, a failing database, a version that moved, another writer.
 
 use listener_service::dead_letter::Reason;
+use listener_service::incoming::Incoming;
 use listener_service::published::Unpublishable;
 use listener_service::writer::ApplyError;
 
@@ -134,7 +135,7 @@ fn a_command_that_fails_unexpectedly_is_named_and_nothing_of_its_batch_stays() {
     bench.apply(&batch[..1]).expect("the one before it");
     bench.expect_dead(&batch[1]);
     let reason = Reason::RetriesExhausted { attempts: 6, error: "planted".to_owned() };
-    bench.writer.bury(&batch[1], &reason).expect("buried");
+    bench.writer.bury(&Incoming::read(batch[1].clone()), &reason).expect("buried");
     bench.apply(&batch[2..]).expect("the one behind it");
     assert_eq!(bench.count("outcomes WHERE status = 'dead_lettered' AND code = 'RETRIES_EXHAUSTED'"), 1);
     bench.check();
@@ -169,7 +170,7 @@ fn the_write_ahead_log_is_copied_back_and_does_not_grow_for_ever() {
     for _ in 0..40 {
         let batch: Vec<_> = (0..200).map(|_| bench.message(&request(item("A"), adjust(1)))).collect();
         bench.apply(&batch).expect("applied");
-        checkpoints += i32::from(bench.writer.checkpoint().is_some());
+        checkpoints += i32::from(bench.writer.checkpoint(false).is_some());
     }
     assert!(checkpoints >= 1);
     let wal = std::fs::metadata(bench.folder.path().join("inventory.db-wal")).expect("a log").len();

@@ -1,6 +1,7 @@
 //! From bytes on the log to a request, or to the reason why they are none.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -225,24 +226,22 @@ fn update_store(of: &AggregateId, fields: StoreFields) -> Result<Command, Decode
 
 fn contradiction(wire: &Wire<'_>, name: &str, header: &[u8]) -> Result<(), DecodeError> {
     let header = String::from_utf8_lossy(header);
-    let (name, body, agrees) = match name {
-        header::EVENT_TYPE => (header::EVENT_TYPE, wire.event_type.to_string(), header == wire.event_type),
-        header::EVENT_ID => {
-            let agrees = EventId::parse(&header) == Ok(wire.event_id);
-            (header::EVENT_ID, wire.event_id.to_string(), agrees)
-        }
-        header::TIMESTAMP => {
-            let agrees = Timestamp::parse(&header) == Some(wire.occurred_at);
-            (header::TIMESTAMP, wire.occurred_at.to_string(), agrees)
-        }
-        header::CONTENT_TYPE => {
-            let essence = header.split(';').next().unwrap_or_default().trim();
-            let agrees = essence.eq_ignore_ascii_case(CONTENT_TYPE_JSON);
-            (header::CONTENT_TYPE, CONTENT_TYPE_JSON.to_owned(), agrees)
-        }
-        _ => return Ok(()),
+    let mismatch = |name: &'static str, body: &dyn Display| {
+        Err(DecodeError::HeaderMismatch { name, header: header.to_string(), body: body.to_string() })
     };
-    if agrees { Ok(()) } else { Err(DecodeError::HeaderMismatch { name, header: header.into_owned(), body }) }
+    match name {
+        header::EVENT_TYPE if header != wire.event_type => mismatch(header::EVENT_TYPE, &wire.event_type),
+        header::EVENT_ID if EventId::parse(&header) != Ok(wire.event_id) => mismatch(header::EVENT_ID, &wire.event_id),
+        header::TIMESTAMP if Timestamp::parse(&header) != Some(wire.occurred_at) => {
+            mismatch(header::TIMESTAMP, &wire.occurred_at)
+        }
+        header::CONTENT_TYPE if !is_json(&header) => mismatch(header::CONTENT_TYPE, &CONTENT_TYPE_JSON),
+        _ => Ok(()),
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(CONTENT_TYPE_JSON)
 }
 
 fn wrong_version(found: u32) -> DecodeError {

@@ -21,6 +21,7 @@ pub(super) struct Statements<'c> {
     insert: Statement<'c>,
     insert_line: Statement<'c>,
     update_level: Statement<'c>,
+    mark_level: Statement<'c>,
     jump: Statement<'c>,
     make_move: Statement<'c>,
     record: Statement<'c>,
@@ -37,6 +38,7 @@ impl<'c> Statements<'c> {
             insert: connection.prepare(sql::INSERT)?,
             insert_line: connection.prepare(sql::INSERT_LINE)?,
             update_level: connection.prepare(sql::UPDATE_LEVEL)?,
+            mark_level: connection.prepare(sql::MARK_LEVEL)?,
             jump: connection.prepare(sql::JUMP)?,
             make_move: connection.prepare(sql::MOVE)?,
             record: connection.prepare(sql::RECORD)?,
@@ -125,9 +127,12 @@ impl Loop<'_> {
     fn hold(&mut self, asked: &Asked, before: Level) -> rusqlite::Result<Level> {
         let (sequence, now, version) = (self.sequence, self.now, before.version + 1);
         let (item, quantity, reserved) = (asked.item, before.quantity, before.reserved + 1);
-        self.statements
-            .update_level
-            .execute(params![item, STORE, quantity, reserved, version, now, Null, Null, sequence])?;
+        let values = params![item, STORE, quantity, reserved, version, now, Null, Null, sequence, false, true];
+        if before.reserved == 0 {
+            self.statements.mark_level.execute(values)?;
+        } else {
+            self.statements.update_level.execute(&values[..9])?;
+        }
         let jump = self.jump(&before, version)?;
         self.statements.make_move.execute(params![
             sequence,
