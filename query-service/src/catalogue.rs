@@ -110,7 +110,9 @@ impl Catalogue {
         if last > sequence {
             (held.sequence, held.stamp) = (last, None);
         }
-        changed.into_iter().for_each(|(id, row)| held.replace(id, row.map(Arc::new)));
+        for (id, row) in changed {
+            held.replace(id, row.map(Arc::new).as_ref());
+        }
         Ok(Some(held.page(request)))
     }
 
@@ -141,8 +143,8 @@ impl Held {
         PageView::of(shown.collect(), request, self.rows.len() as u64).written()
     }
 
-    fn replace(&mut self, id: ItemId, row: Option<Arc<Row>>) {
-        let before = match &row {
+    fn replace(&mut self, id: ItemId, row: Option<&Arc<Row>>) {
+        let before = match row {
             Some(row) => self.rows.insert(id, Arc::clone(row)),
             None => self.rows.remove(&id),
         };
@@ -150,7 +152,7 @@ impl Held {
             if let Some(before) = &before {
                 order.take(before);
             }
-            if let Some(row) = &row {
+            if let Some(row) = row {
                 order.put(Arc::clone(row));
             }
         }

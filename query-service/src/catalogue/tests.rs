@@ -43,7 +43,7 @@ impl Database {
                 let level =
                     "INSERT OR REPLACE INTO stock_levels (item_id, store_id, quantity, reserved, version, updated_at)
                              VALUES (?1, ?2, ?3, 0, ?4, ?4)";
-                self.execute(level, params![id, if step % 2 == 0 { "main" } else { "shop" }, step % 7, step]);
+                self.execute(level, params![id, if step.is_multiple_of(2) { "main" } else { "shop" }, step % 7, step]);
             }
         }
         let entry = "INSERT INTO journal (stream, event_type, aggregate_id, fact_index, log, log_offset, occurred_at)

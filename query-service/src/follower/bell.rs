@@ -40,7 +40,7 @@ impl Bell {
     /// Waits for a call, and if wanted for a write.
     pub(crate) fn wait(&self, at_most: Duration, for_writes: bool) {
         let both = &mut [PollFd::new(&self.calls, PollFlags::IN), PollFd::new(&self.writes, PollFlags::IN)];
-        let some = &mut both[..1 + usize::from(for_writes)];
+        let some = &mut both[..=usize::from(for_writes)];
         let at_most = Timespec::try_from(at_most).expect("less than a second");
         // A signal ends it too; looking once too often does no harm.
         let _ = poll(some, Some(&at_most));
