@@ -11,6 +11,7 @@
 #   KAFKA_PORT    where it listens                           (9092)
 #   KAFKA_DATA    its data, server.log and server.pid        (data/kafka beside this folder)
 #   KAFKA_JARS    where the server's jars are kept           (target/kafka beside this folder)
+#   KAFKA_JIT_LEVEL how well the JVM compiles it, up to 4     (1)
 #   KAFKA_PROXIED further listeners, each behind a proxy     (none) NAME:PORT:ADVERTISED, separated by spaces: it listens
 #                 on PORT, and tells who comes that way that it is on ADVERTISED, where the proxy has to be
 #   KAFKA_TOPIC_COMMANDS, _ITEMS, _STOCK, _DLQ               names of the topics, as the services have them
@@ -28,8 +29,8 @@ readonly jars
 readonly java_needed=17
 # Seconds, each far above what a slow machine was seen to need.
 readonly start_within=90 stop_within=30
-# Small, and compiled quickly rather than well: a start takes seconds, and nobody measures this broker.
-readonly jvm=(-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Djava.awt.headless=true)
+# Small, and compiled quickly rather than well, so that a start takes seconds; who measures wants 4, as servers run.
+readonly jvm=(-XX:+UseSerialGC -XX:TieredStopAtLevel="${KAFKA_JIT_LEVEL:-1}" -Djava.awt.headless=true)
 readonly heap=(-Xms64m -Xmx320m)
 
 say() { printf '%s\n' "$*"; }
