@@ -10,15 +10,15 @@ mod unapplied;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use kafka::{Delivery, DeliveryFailure, Producer};
+use kafka::{DeliveryFailure, NotEnqueued, Producer};
 use shared::problem::{Problem, ProblemCode};
 use shared::token::{ConsistencyToken, LogId};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use broker::{BROKER, BrokerWatch, LogLost};
-use groups::{Groups, Series};
+use groups::{Appended, Groups, Series};
 use unapplied::{Place, Unapplied};
 
 use crate::message::Entry;
@@ -34,6 +34,18 @@ pub(crate) enum NotAccepted {
         "{0}; retry with the same Idempotency-Key, which cannot double the command: without one a retry may double it"
     )]
     Unknown(String),
+}
+
+impl NotAccepted {
+    fn too_late(what: &str, ack_wait: Duration) -> Self {
+        Self::Unknown(format!("{what} within {} ms", ack_wait.as_millis()))
+    }
+}
+
+impl From<NotEnqueued> for NotAccepted {
+    fn from(refused: NotEnqueued) -> Self {
+        Self::Unavailable(refused.to_string())
+    }
 }
 
 impl From<DeliveryFailure> for NotAccepted {
@@ -61,21 +73,20 @@ impl From<NotAccepted> for Problem {
 struct Enqueued {
     log: LogId,
     pending: Pending,
-    /// When to give up waiting.
-    until: Instant,
 }
 
 /// What makes a message durable.
 enum Pending {
-    /// The broker's, on a log that is durable by itself.
-    Acknowledgement(Delivery),
-    /// The writer's, on one that is not.
-    Commit(JoinHandle<Result<i64, NotAccepted>>),
+    /// The broker's acknowledgement, on a log that is durable by itself.
+    Acknowledgement(oneshot::Receiver<Appended>),
+    /// The writer's commit, on one that is not; until when it is waited for.
+    Commit(JoinHandle<Result<i64, NotAccepted>>, Instant),
 }
 
 /// Where commands go.
 pub(crate) struct CommandLog {
     producer: Producer,
+    topic: Arc<str>,
     groups: Groups,
     ack_wait: Duration,
     id: Arc<OnceLock<LogId>>,
@@ -91,9 +102,12 @@ impl CommandLog {
         ack_wait: Duration,
         applied: Option<watch::Receiver<i64>>,
     ) -> Self {
-        let groups = Groups::to(producer.clone(), topic.into());
+        let topic: Arc<str> = topic.into();
+        // Else the wait is for the writer too, and the message's place is kept until then.
+        let for_broker = applied.is_none().then_some(ack_wait);
+        let groups = Groups::to(producer.clone(), Arc::clone(&topic), for_broker);
         let unapplied = applied.map(Unapplied::new);
-        Self { producer, groups, ack_wait, id: Arc::default(), unapplied }
+        Self { producer, topic, groups, ack_wait, id: Arc::default(), unapplied }
     }
 
     /// Appends one message and waits until it is durable, at most `ack_wait` from when it was enqueued.
@@ -139,43 +153,46 @@ impl CommandLog {
             None => None,
             Some(unapplied) => Some(unapplied.enter(entry.size()).await?),
         };
-        let delivery =
-            self.groups.put(entry, series).map_err(|refused| NotAccepted::Unavailable(refused.to_string()))?;
-        let until = Instant::now() + self.ack_wait;
+        let appended = self.groups.put(entry, series)?;
         let pending = match place {
-            None => Pending::Acknowledgement(delivery),
-            Some(place) => Pending::Commit(self.commit(delivery, place)),
+            None => Pending::Acknowledgement(appended),
+            Some(place) => Pending::Commit(self.commit(appended, place), Instant::now() + self.ack_wait),
         };
-        Ok(Enqueued { log, pending, until })
+        Ok(Enqueued { log, pending })
     }
 
     /// A task of its own keeps the message's place until the writer committed it, also when nobody waits any more: the
     /// place bounds what is on the log, not who waits.
-    fn commit(&self, delivery: Delivery, mut place: Place) -> JoinHandle<Result<i64, NotAccepted>> {
-        let producer = self.producer.clone();
+    fn commit(&self, appended: oneshot::Receiver<Appended>, mut place: Place) -> JoinHandle<Result<i64, NotAccepted>> {
+        let (producer, topic) = (self.producer.clone(), Arc::clone(&self.topic));
         tokio::spawn(async move {
-            let offset = producer.acknowledged(delivery).await?;
+            let offset = acknowledged(&producer, &topic, appended).await?;
             place.until_applied(offset).await?;
             Ok(offset)
         })
     }
 
-    async fn durable(&self, Enqueued { log, pending, until }: Enqueued) -> Result<ConsistencyToken, NotAccepted> {
+    async fn durable(&self, Enqueued { log, pending }: Enqueued) -> Result<ConsistencyToken, NotAccepted> {
         let offset = match pending {
-            Pending::Acknowledgement(delivery) => match timeout_at(until, self.producer.acknowledged(delivery)).await {
-                Ok(report) => report?,
-                Err(_) => return Err(self.too_late("the broker has not acknowledged the command")),
-            },
-            Pending::Commit(committing) => match timeout_at(until, committing).await {
+            Pending::Acknowledgement(appended) => acknowledged(&self.producer, &self.topic, appended).await?,
+            Pending::Commit(committing, until) => match timeout_at(until, committing).await {
                 Ok(Ok(committed)) => committed?,
                 Ok(Err(error)) => return Err(NotAccepted::Unknown(error.to_string())),
-                Err(_) => return Err(self.too_late("the writer has not committed the command")),
+                Err(_) => {
+                    return Err(NotAccepted::too_late("the writer has not committed the command", self.ack_wait));
+                }
             },
         };
         Ok(ConsistencyToken { log, offset })
     }
+}
 
-    fn too_late(&self, what: &str) -> NotAccepted {
-        NotAccepted::Unknown(format!("{what} within {} ms", self.ack_wait.as_millis()))
-    }
+async fn acknowledged(
+    producer: &Producer,
+    topic: &str,
+    appended: oneshot::Receiver<Appended>,
+) -> Result<i64, NotAccepted> {
+    let ended = |_| Err(NotAccepted::Unknown("the sending has ended".to_owned()));
+    let reported = appended.await.unwrap_or_else(ended)?;
+    Ok(producer.offset(topic, reported).await?)
 }

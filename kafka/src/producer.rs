@@ -3,21 +3,25 @@
 //! A send is refused only while nothing was enqueued. From then on the message may be written long after its sender
 //! gave up, so all that can be said of one without a report is "unknown".
 
-use std::collections::VecDeque;
+mod in_flight;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::Message;
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header as RdHeader, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::watch;
 
 use crate::connection::{Connection, KafkaError};
 use crate::record::Header;
 use shared::token::LogId;
+
+pub use in_flight::Delivery;
+use in_flight::{Gathering, Reporter, Unacknowledged};
 
 /// Once the oldest message has waited this long for its report, further ones are refused.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
@@ -85,80 +89,12 @@ pub struct Outgoing<'a> {
     pub headers: &'a [Header],
 }
 
-type Report = Result<Option<i64>, DeliveryFailure>;
-
-/// The report to come for one message: the offset that the broker gave it.
-#[derive(Debug)]
-pub struct Delivery {
-    report: oneshot::Receiver<Report>,
-    topic: String,
-}
-
-impl Delivery {
-    /// Of a message that is yet to be sent to `topic`, and where its report is to go.
-    pub fn to_come(topic: &str) -> (Reporter, Self) {
-        let (sender, report) = oneshot::channel();
-        (Reporter(sender), Self { report, topic: topic.to_owned() })
-    }
-
-    async fn reported(self) -> Report {
-        self.report.await.unwrap_or_else(|_| Err(DeliveryFailure::Unknown("the producer was closed".to_owned())))
-    }
-}
-
-/// Where the report of one message goes.
-#[derive(Debug)]
-pub struct Reporter(oneshot::Sender<Report>);
-
-impl Reporter {
-    fn report(self, report: Report) {
-        // The caller may have given up waiting.
-        let _ = self.0.send(report);
-    }
-
-    /// It was not enqueued, and will not be.
-    pub fn refuse(self, why: &NotEnqueued) {
-        self.report(Err(DeliveryFailure::Refused(why.to_string())));
-    }
-}
-
-/// Messages without a report, by their numbers, which librdkafka hands back with the reports. These come nearly in the
-/// order of sending, so the oldest stands in front and the rest behind it without gaps.
-#[derive(Default)]
-struct Unacknowledged {
-    first: usize,
-    messages: VecDeque<Option<InFlight>>,
-}
-
-struct InFlight {
-    since: Instant,
-    reporter: Reporter,
-}
-
-impl Unacknowledged {
-    fn oldest(&self) -> Option<Instant> {
-        self.messages.front().and_then(Option::as_ref).map(|oldest| oldest.since)
-    }
-
-    fn begin(&mut self, reporter: Reporter) -> usize {
-        self.messages.push_back(Some(InFlight { since: Instant::now(), reporter }));
-        self.first.wrapping_add(self.messages.len() - 1)
-    }
-
-    fn end(&mut self, number: usize) -> Option<Reporter> {
-        let ended = self.messages.get_mut(number.wrapping_sub(self.first))?.take();
-        while self.messages.pop_front_if(|oldest| oldest.is_none()).is_some() {
-            self.first = self.first.wrapping_add(1);
-        }
-        ended.map(|ended| ended.reporter)
-    }
-}
+/// What became of a message: the offset that the broker gave it, unless it knew the message already.
+pub type Report = Result<Option<i64>, DeliveryFailure>;
 
 struct Context {
     state: watch::Sender<BrokerState>,
     unacknowledged: Mutex<Unacknowledged>,
-    /// Told when the last of them has its report.
-    settled: Notify,
     warm: AtomicBool,
 }
 
@@ -175,12 +111,17 @@ struct Inner {
     _stop_looking: mpsc::Sender<()>,
 }
 
+/// Messages on their way together.
+pub struct Group<'a> {
+    producer: &'a Producer,
+    gathering: Arc<Gathering>,
+}
+
 impl Producer {
     /// Makes the client; the broker need not be there yet. `topic` is the one whose presence makes it ready.
     pub fn open(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
         let (state, _) = watch::channel(BrokerState::Down("connecting".to_owned()));
-        let context =
-            Context { state, unacknowledged: Mutex::default(), settled: Notify::new(), warm: AtomicBool::new(false) };
+        let context = Context { state, unacknowledged: Mutex::default(), warm: AtomicBool::new(false) };
         let client: ThreadedProducer<Context> = connection
             .config(&[
                 ("enable.idempotence", "true"),
@@ -226,12 +167,16 @@ impl Producer {
     /// Enqueues one message. With `Err` nothing was enqueued.
     pub fn send(&self, message: Outgoing<'_>) -> Result<Delivery, NotEnqueued> {
         self.accepts()?;
-        let (reporter, delivery) = Delivery::to_come(message.topic);
-        self.send_reporting(message, reporter).map(|()| delivery)
+        let (reporter, delivery) = Delivery::to_come();
+        self.enqueue(message, reporter).map(|()| delivery)
     }
 
-    /// The same for one of many, before which [`Self::accepts`] was asked. Its report goes to `reporter`, a refusal too.
-    pub fn send_reporting(&self, message: Outgoing<'_>, reporter: Reporter) -> Result<(), NotEnqueued> {
+    /// For messages that are to be sent one behind another, with one wait for all of them.
+    pub fn group(&self) -> Group<'_> {
+        Group { producer: self, gathering: Arc::default() }
+    }
+
+    fn enqueue(&self, message: Outgoing<'_>, reporter: Reporter) -> Result<(), NotEnqueued> {
         let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
         for (key, value) in message.headers {
             headers = headers.insert(RdHeader { key, value: value.as_deref() });
@@ -244,19 +189,11 @@ impl Producer {
         record.payload = message.value;
         self.inner.client.send(record).map_err(|(error, _)| {
             let refused = not_enqueued(&error);
-            if let Some(reporter) = context.end(number) {
-                reporter.refuse(&refused);
+            if let Some(reporter) = context.unacknowledged().end(number) {
+                reporter.report(Err(DeliveryFailure::Refused(refused.to_string())));
             }
             refused
         })
-    }
-
-    /// Waits until every message has its report.
-    pub async fn settled(&self) {
-        let context = self.inner.client.context();
-        while !context.unacknowledged().messages.is_empty() {
-            context.settled.notified().await;
-        }
     }
 
     /// Waits for the report, without a bound of its own.
@@ -265,13 +202,18 @@ impl Producer {
     }
 
     /// Waits for the report, and tells the offset. For the commands' topic, which has one partition.
-    pub async fn acknowledged(&self, mut delivery: Delivery) -> Result<i64, DeliveryFailure> {
-        let topic = std::mem::take(&mut delivery.topic);
-        match delivery.reported().await? {
+    pub async fn acknowledged(&self, topic: &str, delivery: Delivery) -> Result<i64, DeliveryFailure> {
+        let report = delivery.reported().await?;
+        self.offset(topic, report).await
+    }
+
+    /// The offset that a report tells. For the commands' topic, which has one partition.
+    pub async fn offset(&self, topic: &str, reported: Option<i64>) -> Result<i64, DeliveryFailure> {
+        match reported {
             Some(offset) => Ok(offset),
             // A retry that the broker recognised as a duplicate is reported without its offset: it is in the log,
             // somewhere below the end.
-            None => self.last_offset(topic).await,
+            None => self.last_offset(topic.to_owned()).await,
         }
     }
 
@@ -330,6 +272,20 @@ impl Producer {
     }
 }
 
+impl Group<'_> {
+    /// Enqueues one message. With `Err` it was not enqueued, and that is its report. Whether the producer
+    /// [accepts](Producer::accepts) any is not asked again.
+    pub fn send(&self, message: Outgoing<'_>) -> Result<(), NotEnqueued> {
+        let place = self.gathering.expect_one();
+        self.producer.enqueue(message, Reporter::Among(Arc::clone(&self.gathering), place))
+    }
+
+    /// Waits until each has its report, without a bound of its own, and gives them in the order of sending.
+    pub async fn settled(&self) -> Vec<Report> {
+        self.gathering.settled().await
+    }
+}
+
 impl Inner {
     fn fatal_error(&self) -> Option<String> {
         self.client.client().fatal_error().map(|(code, reason)| format!("fatal error {code}: {reason}"))
@@ -360,15 +316,6 @@ impl Context {
 
     fn unacknowledged(&self) -> MutexGuard<'_, Unacknowledged> {
         self.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn end(&self, number: usize) -> Option<Reporter> {
-        let mut unacknowledged = self.unacknowledged();
-        let ended = unacknowledged.end(number);
-        if unacknowledged.messages.is_empty() {
-            self.settled.notify_one();
-        }
-        ended
     }
 }
 
@@ -414,27 +361,9 @@ impl ProducerContext for Context {
                 _ => DeliveryFailure::Unknown(error.to_string()),
             }),
         };
-        if let Some(reporter) = self.end(number) {
+        let reporter = self.unacknowledged().end(number);
+        if let Some(reporter) = reporter {
             reporter.report(report);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_oldest_message_is_the_first_that_has_no_report_whatever_came_after_it() {
-        let mut unacknowledged = Unacknowledged::default();
-        let numbers: Vec<usize> = (0..3).map(|_| unacknowledged.begin(Delivery::to_come("t").0)).collect();
-        let first = unacknowledged.oldest().expect("three are on their way");
-        assert!(unacknowledged.end(numbers[1]).is_some() && unacknowledged.end(numbers[1]).is_none());
-        assert_eq!(unacknowledged.oldest(), Some(first));
-        assert!(unacknowledged.end(numbers[0]).is_some());
-        assert!(unacknowledged.oldest().is_some_and(|third| third >= first));
-        assert_eq!(unacknowledged.messages.len(), 1);
-        assert!(unacknowledged.end(numbers[2]).is_some() && unacknowledged.end(7).is_none());
-        assert_eq!((unacknowledged.oldest(), unacknowledged.begin(Delivery::to_come("t").0)), (None, 3));
     }
 }

@@ -22,8 +22,8 @@ pub(crate) use holds::new_id;
 
 /// Of two seconds each, so half a minute.
 const OUTCOME_LOOKS: u32 = 15;
-/// Longer than any outage of a test.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Longer than any outage of a test and the start of a broker behind it, for which `kafka/local.sh` waits 90 seconds.
+const PATIENCE: Duration = Duration::from_mins(3);
 /// Sooner than the answer asks for, to be there when the outage ends.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 

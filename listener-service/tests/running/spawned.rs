@@ -36,7 +36,7 @@ impl Broker {
     pub(crate) async fn put(&self, key: Option<&[u8]>, value: &[u8], headers: &[kafka::Header]) -> i64 {
         let message = Outgoing { topic: &self.topics.commands, key, value: Some(value), headers };
         let delivery = self.producer.send(message).expect("enqueued");
-        self.producer.acknowledged(delivery).await.expect("acknowledged")
+        self.producer.acknowledged(&self.topics.commands, delivery).await.expect("acknowledged")
     }
 
     pub(crate) async fn send(&self, request: &RequestEnvelope) -> i64 {

@@ -1,5 +1,7 @@
 //! Serving: bounded header reads, and a drain that lets what has begun end.
 
+mod timer;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use self::timer::ConnectionTimer;
 use crate::lifecycle::Shutdown;
 use crate::settings::SettingsError;
 
@@ -42,7 +45,7 @@ pub fn local_address(listener: &TcpListener) -> SocketAddr {
 /// Serves until `shutdown`, then lets the requests under way end, at most until its deadline.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT).max_buf_size(MAX_HEADER_BYTES);
+    builder.http1().header_read_timeout(HEADER_READ_TIMEOUT).max_buf_size(MAX_HEADER_BYTES);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
     let service = TowerToHyperService::new(router);
     let graceful = GracefulShutdown::new();
@@ -66,7 +69,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
             tracing::warn!(MAX_CONNECTIONS, "too many connections; one more is closed");
             continue;
         };
-        let (builder, service, watcher) = (builder.clone(), service.clone(), graceful.watcher());
+        let (mut builder, service, watcher) = (builder.clone(), service.clone(), graceful.watcher());
+        builder.http1().timer(ConnectionTimer::default());
         tokio::spawn(async move {
             // Until the first byte hyper does not even know which protocol it is, and keeps no time.
             if !matches!(tokio::time::timeout(HEADER_READ_TIMEOUT, stream.readable()).await, Ok(Ok(()))) {

@@ -42,7 +42,7 @@ async fn outage(mut deployment: Deployment, end: fn(&Kafka)) {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let before = shop.accepted();
+    let (before, starting) = (shop.accepted(), Instant::now());
     tokio::task::block_in_place(|| deployment.real_parts().kafka.start_again());
     let back = Instant::now();
     eventually(SOON, async || shop.accepted() > before).await;
@@ -52,9 +52,10 @@ async fn outage(mut deployment: Deployment, end: fn(&Kafka)) {
     deployment.real_parts().ready().await;
     deployment.quiet().await;
     report(&format!(
-        "503: {}, 504: {}; accepting {accepting:?} after the broker was back, all applied after {:?}",
+        "503: {}, 504: {}; the broker started in {:?}; accepting {accepting:?} after that, all applied after {:?}",
         shop.answered(503),
         shop.answered(504),
+        back - starting,
         back.elapsed()
     ));
     deployment.interrupt();
