@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use testkit::contract::{Answer, Client};
 use testkit::poll::eventually;
+use tokio::task::JoinSet;
 
 use crate::harness::{ITEM, Running, SOON, Whole, by_id, unreachable};
 
@@ -77,6 +78,36 @@ async fn while_the_oldest_message_has_no_report_for_a_second_nothing_more_is_enq
     whole.broker.set_delay(Duration::from_mins(1));
     assert_eq!(first_without_report(whole.client()).await.expect(504).code(), "OUTCOME_UNKNOWN");
     assert_eq!(whole.client().delete(&by_id("")).await.expect(503).code(), "BROKER_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn what_waits_behind_messages_without_a_report_is_refused_after_a_second_and_never_written() {
+    let whole = Whole::start_with(|config| config.ack_wait = Duration::from_secs(3)).await;
+    whole.broker.set_delay(Duration::from_mins(1));
+    let client = whole.client().clone();
+    let out = tokio::spawn(async move { first_without_report(&client).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut behind = JoinSet::new();
+    for n in 0..16 {
+        let client = whole.client().clone();
+        behind.spawn(async move {
+            let name = format!("behind-{n}");
+            let answer = client.request("DELETE", by_id("")).header("x-correlation-id", &name).send().await;
+            (name, answer.status)
+        });
+    }
+    let answers = behind.join_all().await;
+    let refused: Vec<&str> =
+        answers.iter().filter(|(_, status)| *status == 503).map(|(name, _)| name.as_str()).collect();
+    assert!(refused.len() >= 15, "{answers:?}");
+    assert_eq!(out.await.expect("an answer").expect(504).code(), "OUTCOME_UNKNOWN");
+
+    whole.broker.set_delay(Duration::ZERO);
+    eventually(SOON, async || whole.client().delete(&by_id("")).await.status == 202).await;
+    for record in whole.log().await {
+        let written = crate::harness::value(&record)["correlationId"].clone();
+        assert!(!refused.contains(&written.as_str().expect("text")), "{written} was refused");
+    }
 }
 
 /// The broker's thread may take a moment to begin its delay: what it answers until then does not count.

@@ -146,8 +146,8 @@ mod tests {
         of(places[0]).report(Err(DeliveryFailure::Unknown("lost".to_owned())));
         let waiting = tokio::time::timeout(std::time::Duration::from_millis(1), gathering.settled());
         assert!(waiting.await.is_err(), "one is missing");
-        let last = of(places[1]);
-        let reporting = std::thread::spawn(move || last.report(Ok(None)));
+        let missing = of(places[1]);
+        let reporting = std::thread::spawn(move || missing.report(Ok(None)));
         let lost = DeliveryFailure::Unknown("lost".to_owned());
         assert_eq!(gathering.settled().await, [Err(lost), Ok(None), Ok(Some(2))]);
         reporting.join().expect("reported");
