@@ -2,6 +2,7 @@
 //! has just waited for a write.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rusqlite::Connection;
@@ -15,6 +16,16 @@ use crate::query::lists::{ListFilter, ListRequest};
 use crate::query::{items, lists};
 use crate::redis_model::{self, Miss};
 use crate::source::{Loaded, SourceError, Stamp};
+
+/// A page behind so many items waits for the catalogue. SQL reads all before it, so that a few such pages at once would
+/// keep everybody else from the database.
+const DEEP: u64 = 1000;
+/// The longest that a page waits for others who read the catalogue.
+const TURN_WAIT: Duration = Duration::from_secs(2);
+
+fn is_deep(request: &ListRequest) -> bool {
+    u64::from(request.page - 1) * u64::from(request.page_size) >= DEEP
+}
 
 impl ReadModel {
     /// One page; `must_be_new` if the client has waited for a write.
@@ -59,9 +70,13 @@ impl ReadModel {
         }
         if !self.catalogue.is_held() {
             self.begin_catalogue();
-            return Ok(None);
+            if !is_deep(request) {
+                return Ok(None);
+            }
         }
-        let turn = Arc::clone(&self.catalogue.turn).lock_owned().await;
+        // Whoever reads all items has the turn until they are there.
+        let turn = tokio::time::timeout(TURN_WAIT, Arc::clone(&self.catalogue.turn).lock_owned());
+        let Ok(turn) = turn.await else { return Ok(None) };
         // Whoever had the turn before may have read it.
         if let Some(page) = self.catalogue.page(request, holds) {
             return Ok(Some(Found::in_memory(page)));

@@ -126,3 +126,13 @@ async fn a_page_is_kept_for_a_second_unless_a_token_or_an_outcome_asks_for_more(
     assert_eq!(told.json()["status"], json!("applied"));
     assert_eq!(page(&world, "pageSize=7").await["total"], json!(7));
 }
+
+#[tokio::test]
+async fn a_deep_page_waits_until_all_items_are_in_memory() {
+    let mut world = World::new().await;
+    let token = world.writer.commit(|batch| batch.item("A", "Alone"));
+    let deep = page(&world, &format!("pageSize=100&page=12&token={token}")).await;
+    assert_eq!((&deep["items"], &deep["total"]), (&json!([]), &json!(1)));
+    let first = world.client.get("/api/v1/inventory/items").await.having(200);
+    assert_eq!(first.header("x-cache"), Some("memory"));
+}
