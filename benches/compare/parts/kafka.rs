@@ -1,4 +1,4 @@
-//! Apache Kafka, as `kafka/local.sh` starts it, with its four topics.
+//! Apache Kafka, as `kafka/local.sh` starts it, but compiled as servers are, with its four topics.
 
 use testkit::kafka::Kafka;
 
@@ -7,7 +7,7 @@ use super::{Missing, need};
 pub(crate) fn start() -> anyhow::Result<Kafka> {
     let why = "Kafka needs Java 17 and, once, Maven (Debian: default-jre-headless, maven)";
     need(&["bash", "java"], why)?;
-    Kafka::start().ok_or_else(|| Missing(why.to_owned()).into())
+    Kafka::start_measured().ok_or_else(|| Missing(why.to_owned()).into())
 }
 
 /// The server's process, for its processor time.

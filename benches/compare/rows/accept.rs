@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use testkit::process::Process;
 
@@ -24,7 +25,8 @@ pub(crate) fn embedded(bench: &Bench) -> anyhow::Result<Figures> {
     let (broker, brokers) = broker::start(folder.path())?;
     let variants: &[Variant] =
         if bench.wants("accept") { &[("accept", 64), ("accept-256", 256)] } else { &[("accept", 64)] };
-    let mut figures = contest(bench, folder.path(), &brokers, ("broker", broker.pid()), variants)?;
+    let warming = bench.load_time() / 2;
+    let mut figures = contest(bench, folder.path(), &brokers, ("broker", broker.pid()), warming, variants)?;
     let accepted = figures.samples.get("accept").map(|samples| samples.costs.clone()).unwrap_or_default();
     for (ours, echo) in costs_of(&accepted, "command-service").zip(costs_of(&accepted, "echo")) {
         figures.pair("accept-cpu", ours, echo);
@@ -37,7 +39,9 @@ pub(crate) fn kafka(bench: &Bench) -> anyhow::Result<Figures> {
     let kafka = parts::kafka::start()?;
     let folder = Bench::folder()?;
     let watched = ("Kafka", parts::kafka::pid(&kafka)?);
-    contest(bench, folder.path(), &kafka.address(), watched, &[("accept-kafka", 64), ("accept-kafka-256", 256)])
+    // The JVM compiles what it has done thousands of times.
+    let (warming, variants) = (bench.load_time() * 4, &[("accept-kafka", 64), ("accept-kafka-256", 256)]);
+    contest(bench, folder.path(), &kafka.address(), watched, warming, variants)
 }
 
 fn costs_of<'a>(costs: &'a [Cost], process: &'a str) -> impl Iterator<Item = f64> + 'a {
@@ -49,6 +53,7 @@ fn contest(
     folder: &Path,
     brokers: &str,
     broker: Watched<'_>,
+    warming: Duration,
     variants: &[Variant],
 ) -> anyhow::Result<Figures> {
     let service = command(folder, brokers).ready(bench);
@@ -58,7 +63,8 @@ fn contest(
     let mut figures = Figures::default();
     for &(row, connections) in variants {
         let (ours, floor) = (load(service.address()?, connections), load(floor, connections));
-        warm_up(bench, &[&ours, &floor])?;
+        ours.run(warming)?;
+        floor.run(bench.load_time() / 2)?;
         for _ in 0..bench.repeats() {
             let (a_second, costs) = measured(bench, &ours, &[service.watched(), broker])?;
             let (floor_a_second, floor_costs) = measured(bench, &floor, &[("echo", echo.pid())])?;
@@ -73,10 +79,6 @@ fn contest(
 /// The same bytes for ours and for the echo.
 fn reserve(n: usize) -> Vec<u8> {
     post(&format!("/api/v1/inventory/items/{}/reserve", item(n)), r#"{"quantity":1}"#)
-}
-
-pub(super) fn warm_up(bench: &Bench, loads: &[&Load]) -> anyhow::Result<()> {
-    loads.iter().try_for_each(|load| load.run(bench.load_time() / 2).map(drop))
 }
 
 /// Answers a second, and what they took.

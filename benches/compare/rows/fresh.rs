@@ -86,12 +86,16 @@ fn measure(
 
 fn run(bench: &Bench, trio: Trio, (_, rate, with_token): Variant) -> anyhow::Result<Times> {
     let turns = u32::try_from(bench.load_time().as_secs())? * PER_SECOND;
-    let start = Instant::now() + Duration::from_millis(100);
     bench.runtime.block_on(async {
+        let mut open = Vec::new();
+        for n in 0..usize::try_from(rate / PER_SECOND)? {
+            open.push(Lane::open(trio, n, with_token).await?);
+        }
+        // Before anything is due, all are open.
+        let start = Instant::now() + Duration::from_millis(100);
         let mut lanes = JoinSet::new();
-        for lane in 0..rate / PER_SECOND {
-            let first = start + Duration::from_secs(1) / rate * lane;
-            lanes.spawn(writes(trio, usize::try_from(lane)?, first, turns, with_token));
+        for (n, lane) in (0..).zip(open) {
+            lanes.spawn(lane.writes(start + Duration::from_secs(1) / rate * n, turns));
         }
         let mut all = Times { accepted: latencies(), readable: latencies() };
         while let Some(lane) = lanes.join_next().await {
@@ -103,24 +107,41 @@ fn run(bench: &Bench, trio: Trio, (_, rate, with_token): Variant) -> anyhow::Res
     })
 }
 
-async fn writes(trio: Trio, n: usize, first: Instant, turns: u32, with_token: bool) -> anyhow::Result<Times> {
-    let (mut write, mut read) = (Connection::open(trio.command).await?, Connection::open(trio.query).await?);
-    let level = format!("/api/v1/inventory/items/{}/stock", item(n));
-    let adjust = post(&format!("/api/v1/inventory/items/{}/adjust", item(n)), r#"{"quantity":1}"#);
-    let mut version = version_of(read.exchange(&get(&level), 200).await?.body)?;
-    let mut times = Times { accepted: latencies(), readable: latencies() };
-    for turn in 0..turns {
-        let due = first + Duration::from_secs(1) / PER_SECOND * turn;
-        tokio::time::sleep_until(due.into()).await;
-        let answer = write.exchange(&adjust, 202).await?;
-        let accepted = Instant::now();
-        times.accepted.record(micros(due.elapsed()))?;
-        let token = answer.header("x-consistency-token").context("a 202 has a token")?;
-        let look = if with_token { get(&format!("{level}?token={token}")) } else { get(&level) };
-        version = seen_after(version, &mut read, &look).await?;
-        times.readable.record(micros(accepted.elapsed()))?;
+/// One client and the level that it changes.
+struct Lane {
+    write: Connection,
+    read: Connection,
+    level: String,
+    adjust: Vec<u8>,
+    version: u64,
+    with_token: bool,
+}
+
+impl Lane {
+    async fn open(trio: Trio, n: usize, with_token: bool) -> anyhow::Result<Self> {
+        let (write, mut read) = (Connection::open(trio.command).await?, Connection::open(trio.query).await?);
+        let level = format!("/api/v1/inventory/items/{}/stock", item(n));
+        let adjust = post(&format!("/api/v1/inventory/items/{}/adjust", item(n)), r#"{"quantity":1}"#);
+        let version = version_of(read.exchange(&get(&level), 200).await?.body)?;
+        Ok(Self { write, read, level, adjust, version, with_token })
     }
-    Ok(times)
+
+    async fn writes(mut self, first: Instant, turns: u32) -> anyhow::Result<Times> {
+        let mut times = Times { accepted: latencies(), readable: latencies() };
+        for turn in 0..turns {
+            let due = first + Duration::from_secs(1) / PER_SECOND * turn;
+            tokio::time::sleep_until(due.into()).await;
+            let answer = self.write.exchange(&self.adjust, 202).await?;
+            let accepted = Instant::now();
+            times.accepted.record(micros(due.elapsed()))?;
+            let token = answer.header("x-consistency-token").context("a 202 has a token")?;
+            let level = &self.level;
+            let look = if self.with_token { get(&format!("{level}?token={token}")) } else { get(level) };
+            self.version = seen_after(self.version, &mut self.read, &look).await?;
+            times.readable.record(micros(accepted.elapsed()))?;
+        }
+        Ok(times)
+    }
 }
 
 /// The version that is seen once it is not `before` any more.

@@ -32,6 +32,14 @@ pub struct Kafka {
     port: u16,
     guard: Child,
     behind: BTreeMap<String, Behind>,
+    jit: Jit,
+}
+
+/// How well the JVM compiles it.
+#[derive(Debug, Clone, Copy)]
+enum Jit {
+    Quickly,
+    AsServersRun,
 }
 
 /// A listener and the proxy before it.
@@ -47,8 +55,17 @@ impl Kafka {
         Self::start_behind(&[])
     }
 
+    /// As [`Self::start`], compiled as servers are: for who measures it, once it has run for a while.
+    pub fn start_measured() -> Option<Self> {
+        Self::start_as(Jit::AsServersRun, &[])
+    }
+
     /// As [`Self::start`], with a further way to it for each name (letters), through a proxy of its own.
     pub fn start_behind(names: &[&str]) -> Option<Self> {
+        Self::start_as(Jit::Quickly, names)
+    }
+
+    fn start_as(jit: Jit, names: &[&str]) -> Option<Self> {
         may_leave_out("Kafka", &missing(), std::env::var_os("CI").is_some())?;
         let data = tempfile::tempdir().expect("a folder");
         let port = free_port();
@@ -57,7 +74,7 @@ impl Kafka {
             let port = free_port();
             (name.to_owned(), Behind { port, proxy: Proxy::before(format!("127.0.0.1:{port}")) })
         };
-        let kafka = Self { data, port, guard, behind: names.iter().map(behind).collect() };
+        let kafka = Self { data, port, guard, behind: names.iter().map(behind).collect(), jit };
         kafka.start_again();
         Some(kafka)
     }
@@ -148,6 +165,9 @@ impl Kafka {
         let mut command = Command::new("bash");
         command.args([SCRIPT, what]).env("KAFKA_DATA", self.data.path()).env("KAFKA_PORT", self.port.to_string());
         command.env("KAFKA_PROXIED", proxied.join(" ")).stdin(Stdio::null());
+        if let Jit::AsServersRun = self.jit {
+            command.env("KAFKA_JIT_LEVEL", "4");
+        }
         command
     }
 
