@@ -14,7 +14,9 @@ mod topics;
 pub use connection::{Connection, KafkaError};
 pub use embedded::EmbeddedBroker;
 pub use newest::newest;
-pub use producer::{BrokerState, Delivery, DeliveryFailure, Group, NotEnqueued, Outgoing, Patience, Producer, Report};
+pub use producer::{
+    BrokerState, Delivery, DeliveryFailure, Group, NotEnqueued, Outgoing, Patience, Producer, Report, STALLED_AFTER,
+};
 pub use reader::{LogReader, Polled, Start};
 pub use record::{Header, Record};
 pub use topics::{COMMANDS_PARTITION, Definition, Topics};

@@ -24,7 +24,7 @@ pub use in_flight::Delivery;
 use in_flight::{Gathering, Reporter, Unacknowledged};
 
 /// Once the oldest message has waited this long for its report, further ones are refused.
-const STALLED_AFTER: Duration = Duration::from_secs(1);
+pub const STALLED_AFTER: Duration = Duration::from_secs(1);
 const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -199,12 +199,6 @@ impl Producer {
     /// Waits for the report, without a bound of its own.
     pub async fn delivered(&self, delivery: Delivery) -> Result<(), DeliveryFailure> {
         delivery.reported().await.map(drop)
-    }
-
-    /// Waits for the report, and tells the offset. For the commands' topic, which has one partition.
-    pub async fn acknowledged(&self, topic: &str, delivery: Delivery) -> Result<i64, DeliveryFailure> {
-        let report = delivery.reported().await?;
-        self.offset(topic, report).await
     }
 
     /// The offset that a report tells. For the commands' topic, which has one partition.

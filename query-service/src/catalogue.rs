@@ -138,8 +138,8 @@ impl Held {
 
     fn page(&self, request: &ListRequest) -> Bytes {
         let order = self.orders.iter().find(|order| order.sort == request.sort).expect("there is each order");
-        let (page, count) = (request.page as usize, request.page_size as usize);
-        let shown = order.page((page - 1) * count, count).map(|row| row.shown.as_bytes());
+        let passed_over = usize::try_from(request.passed_over()).unwrap_or(usize::MAX);
+        let shown = order.page(passed_over, request.page_size as usize).map(|row| row.shown.as_bytes());
         PageView::of(shown.collect(), request, self.rows.len() as u64).written()
     }
 

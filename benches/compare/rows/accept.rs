@@ -63,8 +63,7 @@ fn contest(
     let mut figures = Figures::default();
     for &(row, connections) in variants {
         let (ours, floor) = (load(service.address()?, connections), load(floor, connections));
-        ours.run(warming)?;
-        floor.run(bench.load_time() / 2)?;
+        warm_up(&[&ours, &floor], warming)?;
         for _ in 0..bench.repeats() {
             let (a_second, costs) = measured(bench, &ours, &[service.watched(), broker])?;
             let (floor_a_second, floor_costs) = measured(bench, &floor, &[("echo", echo.pid())])?;
@@ -79,6 +78,10 @@ fn contest(
 /// The same bytes for ours and for the echo.
 fn reserve(n: usize) -> Vec<u8> {
     post(&format!("/api/v1/inventory/items/{}/reserve", item(n)), r#"{"quantity":1}"#)
+}
+
+pub(super) fn warm_up(loads: &[&Load], each: Duration) -> anyhow::Result<()> {
+    loads.iter().try_for_each(|load| load.run(each).map(drop))
 }
 
 /// Answers a second, and what they took.

@@ -7,7 +7,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use kafka::{Group, NotEnqueued, Producer};
+use kafka::{Group, NotEnqueued, Producer, STALLED_AFTER};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -18,8 +18,6 @@ use crate::message::Entry;
 const QUEUE: usize = 20_000;
 /// The most that go together.
 const GROUP: usize = 1024;
-/// When a group is out for longer, what waits behind it is refused.
-const STALLED_AFTER: Duration = Duration::from_secs(1);
 
 /// Why one of several messages was refused, if one was: those behind it are not sent then.
 pub(super) type Series = Arc<OnceLock<NotAccepted>>;
@@ -85,9 +83,9 @@ impl Waiting {
 
 impl Sending {
     async fn run(mut self) {
+        let producer = self.producer.clone();
         let mut group = Vec::with_capacity(GROUP);
         while self.queue.recv_many(&mut group, GROUP).await > 0 {
-            let producer = self.producer.clone();
             let out = producer.group();
             let sent = self.send(&mut group, &out);
             self.follow(&out, sent).await;
@@ -115,7 +113,8 @@ impl Sending {
         sent
     }
 
-    /// Until the group has its reports: no message is sent before. Who has waited for too long is told so.
+    /// Until the group has its reports: no message is sent before. Who has waited for too long is told so, and what waits
+    /// behind a group that is out for [`STALLED_AFTER`] is refused.
     async fn follow(&mut self, out: &Group<'_>, mut sent: Vec<Waiting>) {
         let Some(oldest) = sent.first().map(|waiting| waiting.since) else { return };
         let began = Instant::now();

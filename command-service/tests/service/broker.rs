@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use testkit::contract::{Answer, Client};
 use testkit::poll::eventually;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::harness::{ITEM, Running, SOON, Whole, by_id, unreachable};
 
@@ -43,9 +43,7 @@ async fn a_broker_that_goes_down_and_comes_back_needs_no_restart_and_finds_nothi
 #[tokio::test]
 async fn what_is_already_enqueued_when_the_broker_goes_away_is_unknown_and_what_comes_after_is_refused() {
     let whole = Whole::start_with(|config| config.ack_wait = Duration::from_secs(4)).await;
-    whole.broker.set_delay(Duration::from_mins(1));
-    let client = whole.client().clone();
-    let enqueued = tokio::spawn(async move { first_without_report(&client).await });
+    let enqueued = stall(&whole);
     // Nothing answers any more, which shows within two seconds.
     whole.service.until_ready(false).await;
     assert!(!enqueued.is_finished());
@@ -83,9 +81,7 @@ async fn while_the_oldest_message_has_no_report_for_a_second_nothing_more_is_enq
 #[tokio::test]
 async fn what_waits_behind_messages_without_a_report_is_refused_after_a_second_and_never_written() {
     let whole = Whole::start_with(|config| config.ack_wait = Duration::from_secs(3)).await;
-    whole.broker.set_delay(Duration::from_mins(1));
-    let client = whole.client().clone();
-    let out = tokio::spawn(async move { first_without_report(&client).await });
+    let out = stall(&whole);
     // A write that has no answer for so long is out, or behind one that is.
     loop {
         let client = whole.client().clone();
@@ -116,6 +112,13 @@ async fn what_waits_behind_messages_without_a_report_is_refused_after_a_second_a
         let written = crate::harness::value(&record)["correlationId"].clone();
         assert!(!refused.contains(&written.as_str().expect("text")), "{written} was refused");
     }
+}
+
+/// From now on nothing is acknowledged. The answer to the first write that was not is still to come.
+fn stall(whole: &Whole) -> JoinHandle<Answer> {
+    whole.broker.set_delay(Duration::from_mins(1));
+    let client = whole.client().clone();
+    tokio::spawn(async move { first_without_report(&client).await })
 }
 
 /// The broker's thread may take a moment to begin its delay: what it answers until then does not count.

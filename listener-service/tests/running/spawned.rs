@@ -35,8 +35,10 @@ impl Broker {
 
     pub(crate) async fn put(&self, key: Option<&[u8]>, value: &[u8], headers: &[kafka::Header]) -> i64 {
         let message = Outgoing { topic: &self.topics.commands, key, value: Some(value), headers };
-        let delivery = self.producer.send(message).expect("enqueued");
-        self.producer.acknowledged(&self.topics.commands, delivery).await.expect("acknowledged")
+        let alone = self.producer.group();
+        alone.send(message).expect("enqueued");
+        let reported = alone.settled().await.remove(0).expect("acknowledged");
+        self.producer.offset(&self.topics.commands, reported).await.expect("an offset")
     }
 
     pub(crate) async fn send(&self, request: &RequestEnvelope) -> i64 {

@@ -21,11 +21,7 @@ use crate::source::{Loaded, SourceError, Stamp};
 /// keep everybody else from the database.
 const DEEP: u64 = 1000;
 /// The longest that a page waits for others who read the catalogue.
-const TURN_WAIT: Duration = Duration::from_secs(2);
-
-fn is_deep(request: &ListRequest) -> bool {
-    u64::from(request.page - 1) * u64::from(request.page_size) >= DEEP
-}
+const CATALOGUE_WAIT: Duration = Duration::from_secs(2);
 
 impl ReadModel {
     /// One page; `must_be_new` if the client has waited for a write.
@@ -70,12 +66,12 @@ impl ReadModel {
         }
         if !self.catalogue.is_held() {
             self.begin_catalogue();
-            if !is_deep(request) {
+            if request.passed_over() < DEEP {
                 return Ok(None);
             }
         }
         // Whoever reads all items has the turn until they are there.
-        let turn = tokio::time::timeout(TURN_WAIT, Arc::clone(&self.catalogue.turn).lock_owned());
+        let turn = tokio::time::timeout(CATALOGUE_WAIT, Arc::clone(&self.catalogue.turn).lock_owned());
         let Ok(turn) = turn.await else { return Ok(None) };
         // Whoever had the turn before may have read it.
         if let Some(page) = self.catalogue.page(request, holds) {

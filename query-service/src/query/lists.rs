@@ -39,6 +39,13 @@ pub(crate) struct ListRequest {
     pub(crate) filter: ListFilter,
 }
 
+impl ListRequest {
+    /// How many items are before the page.
+    pub(crate) fn passed_over(&self) -> u64 {
+        u64::from(self.page - 1) * u64::from(self.page_size)
+    }
+}
+
 /// Which items are wanted; what is `None` does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct ListFilter {
@@ -179,7 +186,7 @@ pub(crate) fn page(connection: &Connection, request: &ListRequest) -> rusqlite::
     let mut statement = connection.prepare_cached(&request.page_statement(&conditions))?;
     let mut parameters = conditions.values;
     parameters.push(i64::from(request.page_size).into());
-    parameters.push((i64::from(request.page - 1) * i64::from(request.page_size)).into());
+    parameters.push(i64::try_from(request.passed_over()).expect("a page is short").into());
     let ids = statement.query_map(rusqlite::params_from_iter(parameters), |row| {
         Ok(id(row, "item_id")?.expect("item_id is NOT NULL"))
     })?;

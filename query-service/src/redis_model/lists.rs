@@ -105,12 +105,6 @@ impl Way {
     }
 }
 
-impl ListRequest {
-    fn passed_over(&self) -> u64 {
-        u64::from(self.page - 1) * u64::from(self.page_size)
-    }
-}
-
 impl RedisModel {
     /// The page, if one call can find it: `None` if too much matches the filter for that.
     pub(crate) async fn page(&self, request: &ListRequest) -> Result<Option<Found<Page>>, Miss> {

@@ -40,12 +40,9 @@ impl Future for Due {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if Instant::now() >= self.deadline {
-            return Poll::Ready(());
-        }
         let mut alarm = self.alarm.lock().unwrap_or_else(PoisonError::into_inner);
         let alarm = alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(self.deadline)));
-        // It may ring for an earlier request, and must not ring too late.
+        // It must not ring too late, and may ring for an earlier request.
         if alarm.deadline() > self.deadline {
             alarm.as_mut().reset(self.deadline);
         }
