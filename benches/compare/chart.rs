@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::report::{costs, number};
 use crate::row::{Better, Row};
 
-const WIDTH: f64 = 960.0;
+const WIDTH: f64 = 1400.0;
 const LABELS: f64 = 190.0;
 const BARS: f64 = 400.0;
 const LINE: f64 = 40.0;
