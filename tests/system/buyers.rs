@@ -1,9 +1,14 @@
-//! A hundred buyers for ten units in two stores, with deadlines of a second: round after round until all are sold.
+//! A hundred buyers for ten units in two stores, with short deadlines: round after round until all are sold.
+//!
+//! In the first round nobody goes on before everybody knows whether they hold a unit. Whoever is quick would buy before the
+//! last unit is held, and all would never be held at once.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use testkit::checker;
 use testkit::poll::eventually;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::client::{Shop, new_id, tally};
@@ -18,6 +23,9 @@ const SKU: &str = "WANTED";
 /// Until then, every third buyer who got a unit buys it; afterwards everyone does.
 const HESITANT_ROUNDS: u32 = 6;
 const ROUNDS: u32 = 12;
+const TTL_SECONDS: u32 = 1;
+/// Of the first round, whose holds must all be there before one ends.
+const FIRST_TTL_SECONDS: u32 = 3;
 /// The journal has an expiry within a second of the deadline; the rest is for a machine that is busy with other tests.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(5);
 
@@ -69,19 +77,23 @@ fn sold(endings: &[String]) -> u32 {
 }
 
 async fn round(shop: &Shop, round: u32) -> Vec<String> {
+    let all_know = Arc::new(Barrier::new(usize::try_from(if round == 0 { BUYERS } else { 1 }).expect("a few")));
     let mut buyers = JoinSet::new();
     for buyer in 0..BUYERS {
-        buyers.spawn(buy(shop.at(buyer), buyer, round));
+        buyers.spawn(buy(shop.at(buyer), buyer, round, Arc::clone(&all_know)));
     }
     buyers.join_all().await
 }
 
 /// Tries to hold a unit, and then buys it, cancels or leaves it to its deadline.
-async fn buy(shop: Shop, buyer: u32, round: u32) -> String {
+async fn buy(shop: Shop, buyer: u32, round: u32, all_know: Arc<Barrier>) -> String {
     let id = new_id();
     let (store, _) = STORES[usize::from(buyer % 2 == 1)];
-    let held = shop.hold(id, store, SKU, 1).await.expect("accepted");
-    match shop.outcome(&held).await.as_str() {
+    let ttl = if round == 0 { FIRST_TTL_SECONDS } else { TTL_SECONDS };
+    let held = shop.hold(id, store, SKU, ttl).await.expect("accepted");
+    let outcome = shop.outcome(&held).await;
+    all_know.wait().await;
+    match outcome.as_str() {
         "applied" => {}
         "rejected INSUFFICIENT_STOCK" => return "nothing left".to_owned(),
         other => panic!("{other}"),
