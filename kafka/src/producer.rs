@@ -112,8 +112,8 @@ struct Inner {
 }
 
 /// Messages on their way together.
-pub struct Group<'a> {
-    producer: &'a Producer,
+pub struct Group {
+    producer: Producer,
     gathering: Arc<Gathering>,
 }
 
@@ -172,8 +172,8 @@ impl Producer {
     }
 
     /// For messages that are to be sent one behind another, with one wait for all of them.
-    pub fn group(&self) -> Group<'_> {
-        Group { producer: self, gathering: Arc::default() }
+    pub fn group(&self) -> Group {
+        Group { producer: self.clone(), gathering: Arc::default() }
     }
 
     fn enqueue(&self, message: Outgoing<'_>, reporter: Reporter) -> Result<(), NotEnqueued> {
@@ -266,7 +266,7 @@ impl Producer {
     }
 }
 
-impl Group<'_> {
+impl Group {
     /// Enqueues one message. With `Err` it was not enqueued, and that is its report. Whether the producer
     /// [accepts](Producer::accepts) any is not asked again.
     pub fn send(&self, message: Outgoing<'_>) -> Result<(), NotEnqueued> {

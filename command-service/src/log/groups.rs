@@ -1,15 +1,19 @@
-//! Messages on their way to the broker in groups: while one is out, the next gathers.
+//! Messages on their way to the broker in groups: while two are out, the next gathers.
 //!
 //! librdkafka sends what it has at once, a message alone if it must, and a request of its own costs as much as dozens of
-//! messages. A lone message waits for nobody here either; behind it, however many come while it is out go together. Who
-//! waits for a group is woken when all of it has its reports, and one alarm bounds the wait of all.
+//! messages. A lone message waits for nobody here either; behind it, however many come while two groups are out go
+//! together. Two, for with one the broker would have nothing to do while its answers are told, and nobody would tell
+//! answers while the broker has the next. Who waits for a group is woken when all of it has its reports, and one alarm
+//! bounds the wait of all.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kafka::{Group, NotEnqueued, Producer, STALLED_AFTER};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::NotAccepted;
 use crate::message::Entry;
@@ -18,6 +22,8 @@ use crate::message::Entry;
 const QUEUE: usize = 20_000;
 /// The most that go together.
 const GROUP: usize = 1024;
+/// The most that have not settled.
+const GROUPS_OUT: usize = 2;
 
 /// Why one of several messages was refused, if one was: those behind it are not sent then.
 pub(super) type Series = Arc<OnceLock<NotAccepted>>;
@@ -83,19 +89,39 @@ impl Waiting {
 
 impl Sending {
     async fn run(mut self) {
-        let producer = self.producer.clone();
         let mut group = Vec::with_capacity(GROUP);
-        while self.queue.recv_many(&mut group, GROUP).await > 0 {
-            let out = producer.group();
-            let sent = self.send(&mut group, &out);
-            self.follow(&out, sent).await;
+        let mut out = JoinSet::new();
+        // When each was sent that is out, the oldest first.
+        let mut since = VecDeque::with_capacity(GROUPS_OUT);
+        loop {
+            let behind = since.front().copied().filter(|_| out.len() == GROUPS_OUT);
+            tokio::select! {
+                biased;
+                Some(_) = out.join_next() => {
+                    since.pop_front();
+                }
+                waiting = receive(&mut self.queue, &mut group, behind) => match behind {
+                    _ if waiting == 0 => break,
+                    Some(since) => {
+                        let stalled = NotAccepted::from(NotEnqueued::Stalled(since.elapsed()));
+                        group.drain(..).for_each(|waiting| waiting.refuse(stalled.clone()));
+                    }
+                    None => {
+                        let sending = self.producer.group();
+                        let sent = self.send(&mut group, &sending);
+                        since.push_back(Instant::now());
+                        out.spawn(follow(sending, sent, self.ack_wait));
+                    }
+                },
+            }
             // Who was just told answers first, and who has a request to put, puts it: the next group is the larger.
             tokio::task::yield_now().await;
         }
+        out.join_all().await;
     }
 
     /// Those that are with the broker's client now.
-    fn send(&self, group: &mut Vec<Waiting>, out: &Group<'_>) -> Vec<Waiting> {
+    fn send(&self, group: &mut Vec<Waiting>, out: &Group) -> Vec<Waiting> {
         let refused = self.producer.accepts().map_err(NotAccepted::from).err();
         let mut sent = Vec::with_capacity(group.len());
         for waiting in group.drain(..) {
@@ -112,35 +138,32 @@ impl Sending {
         }
         sent
     }
+}
 
-    /// Until the group has its reports: no message is sent before. Who has waited for too long is told so, and what waits
-    /// behind a group that is out for [`STALLED_AFTER`] is refused.
-    async fn follow(&mut self, out: &Group<'_>, mut sent: Vec<Waiting>) {
-        let Some(oldest) = sent.first().map(|waiting| waiting.since) else { return };
-        let began = Instant::now();
-        let ack_wait = self.ack_wait;
-        let too_late = async move {
-            let Some(ack_wait) = ack_wait else { return std::future::pending().await };
-            sleep_until(oldest + ack_wait).await;
-            NotAccepted::too_late("the broker has not acknowledged the command", ack_wait)
-        };
-        let stalled = sleep_until(began + STALLED_AFTER);
-        tokio::pin!(too_late, stalled);
-        loop {
-            tokio::select! {
-                biased;
-                reports = out.settled() => {
-                    let each = sent.into_iter().zip(reports);
-                    return each.for_each(|(waiting, report)| waiting.tell(report.map_err(NotAccepted::from)));
-                }
-                unknown = &mut too_late, if !sent.is_empty() => {
-                    sent.drain(..).for_each(|waiting| waiting.tell(Err(unknown.clone())));
-                }
-                () = &mut stalled, if began.elapsed() < STALLED_AFTER => {}
-                Some(behind) = self.queue.recv(), if began.elapsed() >= STALLED_AFTER => {
-                    behind.refuse(NotEnqueued::Stalled(began.elapsed()).into());
-                }
-            }
+/// Tells each of a group its report; who has waited for too long is told so. Ends when all have their reports.
+async fn follow(out: Group, mut sent: Vec<Waiting>, ack_wait: Option<Duration>) {
+    let in_time = match (sent.first(), ack_wait) {
+        (Some(oldest), Some(ack_wait)) => {
+            let reports = timeout_at(oldest.since + ack_wait, out.settled()).await;
+            reports.map_err(|_| NotAccepted::too_late("the broker has not acknowledged the command", ack_wait))
         }
+        _ => Ok(out.settled().await),
+    };
+    let reports = match in_time {
+        Ok(reports) => reports,
+        Err(unknown) => {
+            sent.drain(..).for_each(|waiting| waiting.tell(Err(unknown.clone())));
+            out.settled().await
+        }
+    };
+    sent.into_iter().zip(reports).for_each(|(waiting, report)| waiting.tell(report.map_err(NotAccepted::from)));
+}
+
+/// As many as there are. `behind` is since when the oldest group is out, if no more may go: who waits behind it is here only
+/// to be refused, once that has been out for [`STALLED_AFTER`].
+async fn receive(queue: &mut mpsc::Receiver<Waiting>, group: &mut Vec<Waiting>, behind: Option<Instant>) -> usize {
+    if let Some(since) = behind {
+        sleep_until(since + STALLED_AFTER).await;
     }
+    queue.recv_many(group, GROUP).await
 }
