@@ -1,12 +1,14 @@
 //! All items in memory in every order of lists, so that each page costs the same, however deep.
 //!
-//! It is of one moment, as a page from the database is: whoever finds it too old reads what has changed since, in one
-//! transaction, and brings it forward.
+//! It is of one moment, as a page from the database is: whoever finds it too old, or nearly, reads what has changed since,
+//! in one transaction, and brings it forward.
 
+pub(crate) mod keeper;
 mod order;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rusqlite::Connection;
@@ -18,11 +20,13 @@ use tokio::sync::Mutex;
 use crate::document::PageView;
 use crate::query::lists::{ListRequest, Sort};
 use crate::query::{items, journal};
-use crate::source::Stamp;
+use crate::source::{Loaded, Stamp};
 use order::Order;
 
 /// What has fallen behind by more entries than this is read anew.
 const MOST_CHANGES: u64 = 10_000;
+/// To read so many takes no longer than a few pages from the database.
+const FEW_CHANGES: u64 = 100;
 
 /// What an item is sorted by, and what is shown of it.
 #[derive(Debug)]
@@ -41,6 +45,10 @@ pub(crate) struct Catalogue {
     held: RwLock<Option<Held>>,
     /// Who reads them, or what has changed: one at a time.
     pub(crate) turn: Arc<Mutex<()>>,
+    /// Held by who keeps it young.
+    keeper: Arc<Mutex<()>>,
+    /// When somebody asked for a page last.
+    asked: RwLock<Instant>,
     /// With more items than this, none are held.
     most: u64,
 }
@@ -58,19 +66,40 @@ struct Held {
 impl Catalogue {
     /// Of at most so many items; holds none yet.
     pub(crate) fn new(most: u64) -> Self {
-        Self { held: RwLock::default(), turn: Arc::default(), most }
+        let asked = RwLock::new(Instant::now());
+        Self { held: RwLock::default(), turn: Arc::default(), keeper: Arc::default(), asked, most }
     }
 
     /// Whether there are any to bring forward.
-    pub(crate) fn is_held(&self) -> bool {
+    fn is_held(&self) -> bool {
         self.held().is_some()
     }
 
+    /// Whether they can be brought forward to `sequence` while somebody waits for a page.
+    pub(crate) fn is_near(&self, sequence: u64) -> bool {
+        self.held().as_ref().is_some_and(|held| sequence.saturating_sub(held.sequence) <= FEW_CHANGES)
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        self.held().as_ref()?.stamp
+    }
+
+    fn was_asked_within(&self, time: Duration) -> bool {
+        self.asked.read().unwrap_or_else(PoisonError::into_inner).elapsed() <= time
+    }
+
     /// The page, if its stamp holds.
-    pub(crate) fn page(&self, request: &ListRequest, holds: impl Fn(&Stamp) -> bool) -> Option<Bytes> {
+    pub(crate) fn page(&self, request: &ListRequest, holds: impl Fn(&Stamp) -> bool) -> Option<Loaded<Bytes>> {
+        *self.asked.write().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         let held = self.held();
-        let held = held.as_ref().filter(|held| held.stamp.as_ref().is_some_and(holds))?;
-        Some(held.page(request))
+        let held = held.as_ref()?;
+        let stamp = held.stamp.filter(holds)?;
+        Some(Loaded { stamp, value: held.page(request) })
+    }
+
+    /// The page, of whatever was brought forward last. Only in one's turn.
+    pub(crate) fn page_brought_forward(&self, request: &ListRequest) -> Option<Bytes> {
+        self.held().as_ref().map(|held| held.page(request))
     }
 
     /// What was read with this stamp may be shown, unless it has been brought forward since.
@@ -87,33 +116,28 @@ impl Catalogue {
         Ok(())
     }
 
-    /// The page of this transaction, to which all are brought forward; `None` if they are too far behind or too many.
-    /// Only in one's turn.
-    pub(crate) fn bring_forward(
-        &self,
-        connection: &Connection,
-        request: &ListRequest,
-    ) -> rusqlite::Result<Option<Bytes>> {
+    /// Brings all to this transaction; if they are too far behind or too many, none are held any more. Only in one's turn.
+    pub(crate) fn bring_forward(&self, connection: &Connection) -> rusqlite::Result<()> {
         let last = journal::last_sequence(connection)?;
         let sequence = self.held().as_ref().map(|held| held.sequence);
         let is_near = |sequence: &u64| last.saturating_sub(*sequence) <= MOST_CHANGES;
         let is_little = items::count(connection)? <= self.most;
         let Some(sequence) = sequence.filter(is_near).filter(|_| is_little) else {
             *self.held_to_change() = None;
-            return Ok(None);
+            return Ok(());
         };
         let changed = journal::items_changed_after(connection, sequence)?;
         let read = |id| Ok((id, items::item(connection, id)?.as_ref().map(Row::of)));
         let changed = changed.into_iter().map(read).collect::<rusqlite::Result<Vec<_>>>()?;
         let mut held = self.held_to_change();
-        let Some(held) = held.as_mut() else { return Ok(None) };
+        let Some(held) = held.as_mut() else { return Ok(()) };
         if last > sequence {
             (held.sequence, held.stamp) = (last, None);
         }
         for (id, row) in changed {
             held.replace(id, row.map(Arc::new).as_ref());
         }
-        Ok(Some(held.page(request)))
+        Ok(())
     }
 
     fn held(&self) -> RwLockReadGuard<'_, Option<Held>> {

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::follower::bell::Bell;
 use crate::query::journal::Change;
 use crate::query::logs::LogPosition;
+use crate::source::Stamp;
 use floors::Floors;
 use waiters::Waiters;
 
@@ -119,6 +120,11 @@ impl Following {
     /// all the time, and has come as far as any outcome that was told.
     pub(crate) fn is_believed(&self) -> bool {
         self.is_current() && self.sequence() >= self.told()
+    }
+
+    /// Whether nothing has happened since this was read, and the follower would know.
+    pub(crate) fn is_present(&self, stamp: &Stamp) -> bool {
+        self.is_believed() && stamp.sequence >= self.sequence()
     }
 
     /// Whether nothing that was committed a moment ago can be unknown here.

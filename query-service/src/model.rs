@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 use crate::cache::Memory;
 use crate::cache::entry::Entry;
 use crate::catalogue::Catalogue;
+use crate::catalogue::keeper::Keeper;
 use crate::config::Config;
 use crate::following::{Following, LIST_AGE};
 use crate::query::lists::ListRequest;
@@ -81,7 +82,8 @@ pub(crate) struct ReadModel {
     /// Tells the follower of announcements that the model is of another generation than it knows.
     surprise: Arc<Notify>,
     documents: Memory<AggregateId, Entry>,
-    catalogue: Arc<Catalogue>,
+    /// The catalogue, and who keeps it young; none without a database.
+    keeper: Option<Keeper>,
     pages: Memory<ListRequest, Bytes>,
     overviews: Memory<Overview, Bytes>,
 }
@@ -98,9 +100,13 @@ impl ReadModel {
     pub(crate) fn new(sources: Sources, following: Arc<Following>, surprise: Arc<Notify>, config: &Config) -> Self {
         let documents = Memory::of_documents(config.cache_capacity, config.cache_ttl);
         let (pages, overviews) = (Memory::of_bodies(LIST_AGE), Memory::of_bodies(config.cache_ttl));
-        let catalogue = Arc::new(Catalogue::new(config.cache_capacity));
         let Sources { redis, database } = sources;
-        Self { redis, database, following, surprise, documents, catalogue, pages, overviews }
+        let keeper = database.clone().map(|database| Keeper {
+            catalogue: Arc::new(Catalogue::new(config.cache_capacity)),
+            database,
+            following: Arc::clone(&following),
+        });
+        Self { redis, database, following, surprise, documents, keeper, pages, overviews }
     }
 
     /// Whether a state of the model in Redis is of the history that is followed here.

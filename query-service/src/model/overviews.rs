@@ -46,7 +46,7 @@ impl ReadModel {
             return Err(miss.into());
         }
         let holds = self.list_holds(must_be_new);
-        let holds = |stamp: &Stamp| self.is_present(stamp) || holds(stamp);
+        let holds = |stamp: &Stamp| self.following.is_present(stamp) || holds(stamp);
         if let Some(kept) = self.overviews.kept(overview).await.filter(|kept| holds(&kept.stamp)) {
             return Ok(Found::in_memory(kept.value.clone()));
         }
@@ -73,11 +73,6 @@ impl ReadModel {
             self.following.floors.raise(&key, as_of);
         }
         Ok(body)
-    }
-
-    /// Whether nothing has happened since this was read, and the follower would know.
-    pub(super) fn is_present(&self, stamp: &Stamp) -> bool {
-        self.following.is_believed() && stamp.sequence >= self.following.sequence()
     }
 
     async fn load_overview(&self, overview: Overview) -> Result<Loaded<Bytes>, Missing> {

@@ -35,7 +35,6 @@ impl ReadModel {
             Err(miss) => Some(miss),
         };
         if request.filter == ListFilter::default()
-            && self.database.is_some()
             && let Some(page) = self.page_of_all(request, must_be_new).await?
         {
             return Ok(page);
@@ -60,43 +59,33 @@ impl ReadModel {
     /// A page of all items, from those in memory; `None` if they are not there, or not yet.
     async fn page_of_all(&self, request: &ListRequest, must_be_new: bool) -> Result<Option<Found<Bytes>>, ReadError> {
         let holds = self.list_holds(must_be_new);
-        let holds = |stamp: &Stamp| self.is_present(stamp) || holds(stamp);
-        if let Some(page) = self.catalogue.page(request, holds) {
+        let holds = |stamp: &Stamp| self.following.is_present(stamp) || holds(stamp);
+        let Some(keeper) = &self.keeper else { return Ok(None) };
+        let catalogue = &keeper.catalogue;
+        if let Some(Loaded { stamp, value: page }) = catalogue.page(request, holds) {
+            keeper.saw(&stamp);
             return Ok(Some(Found::in_memory(page)));
         }
-        if !self.catalogue.is_held() {
-            self.begin_catalogue();
-            if request.passed_over() < DEEP {
-                return Ok(None);
-            }
+        keeper.begin();
+        if request.passed_over() < DEEP && !catalogue.is_near(self.following.sequence()) {
+            return Ok(None);
         }
         // Whoever reads all items has the turn until they are there.
-        let turn = tokio::time::timeout(CATALOGUE_WAIT, Arc::clone(&self.catalogue.turn).lock_owned());
+        let turn = tokio::time::timeout(CATALOGUE_WAIT, Arc::clone(&catalogue.turn).lock_owned());
         let Ok(turn) = turn.await else { return Ok(None) };
         // Whoever had the turn before may have read it.
-        if let Some(page) = self.catalogue.page(request, holds) {
-            return Ok(Some(Found::in_memory(page)));
+        if let Some(page) = catalogue.page(request, holds) {
+            return Ok(Some(Found::in_memory(page.value)));
         }
-        let (catalogue, asked) = (Arc::clone(&self.catalogue), request.clone());
+        let (changed, asked) = (Arc::clone(catalogue), request.clone());
         // The turn lasts as long as the read, even if nobody waits for that any more.
-        let read = move |connection: &Connection| Ok((catalogue.bring_forward(connection, &asked)?, turn));
+        let read = move |connection: &Connection| {
+            changed.bring_forward(connection)?;
+            Ok((changed.page_brought_forward(&asked), turn))
+        };
         let Loaded { stamp, value: (page, _turn) } = self.fresh(read).await.map_err(ReadError::Unavailable)?;
-        self.catalogue.settle(stamp);
+        catalogue.settle(stamp);
         Ok(page.map(Found::in_database))
-    }
-
-    /// Reads all items, which takes longer than a page, beside the requests. None of them is shown before somebody has
-    /// brought them forward.
-    fn begin_catalogue(&self) {
-        let Some(database) = self.database.clone() else { return };
-        let Ok(turn) = Arc::clone(&self.catalogue.turn).try_lock_owned() else { return };
-        let catalogue = Arc::clone(&self.catalogue);
-        tokio::spawn(async move {
-            let read = move |connection: &Connection| catalogue.read(connection).map(|()| drop(turn));
-            if let Err(error) = database.read(read).await {
-                tracing::debug!(%error, "the catalogue cannot be read now");
-            }
-        });
     }
 
     /// `None` if one call does not find it.
