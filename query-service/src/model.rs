@@ -10,6 +10,7 @@ mod outcomes;
 pub(crate) mod overviews;
 mod pages;
 mod reservations;
+mod together;
 pub(crate) mod watch;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::query::lists::ListRequest;
 use crate::redis_model::{Miss, RedisModel};
 use crate::source::{Loaded, Source, SourceError, Stamp};
 use overviews::Overview;
+use together::Together;
 
 /// As in [`crate::cache`]: rounds of reads that were overtaken while they were made.
 const ROUNDS: usize = 4;
@@ -82,6 +84,8 @@ pub(crate) struct ReadModel {
     /// Tells the follower of announcements that the model is of another generation than it knows.
     surprise: Arc<Notify>,
     documents: Memory<AggregateId, Entry>,
+    /// What memory does not have; none without a database.
+    together: Option<Together>,
     /// The catalogue, and who keeps it young; none without a database.
     keeper: Option<Keeper>,
     pages: Memory<ListRequest, Bytes>,
@@ -106,7 +110,8 @@ impl ReadModel {
             database,
             following: Arc::clone(&following),
         });
-        Self { redis, database, following, surprise, documents, keeper, pages, overviews }
+        let together = database.clone().map(|database| Together::new(database, documents::read));
+        Self { redis, database, following, surprise, documents, together, keeper, pages, overviews }
     }
 
     /// Whether a state of the model in Redis is of the history that is followed here.
@@ -144,12 +149,20 @@ impl ReadModel {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<Loaded<T>, SourceError> {
-        let Some(database) = &self.database else { return Err(unreachable()) };
-        // The follower tries again all the time; requests need not each wait for a connection to fail.
-        if !self.following.is_reachable() {
-            return Err(unreachable());
-        }
-        let loaded = database.read(read).await?;
+        self.settled(self.reachable(self.database.as_ref())?.read(read)).await
+    }
+
+    /// What reads the database. The follower tries again all the time; requests need not each wait for a connection to fail.
+    fn reachable<'a, R>(&self, reader: Option<&'a R>) -> Result<&'a R, SourceError> {
+        reader.filter(|_| self.following.is_reachable()).ok_or_else(unreachable)
+    }
+
+    /// What was read, once floors cover it.
+    async fn settled<T>(
+        &self,
+        read: impl Future<Output = Result<Loaded<T>, SourceError>>,
+    ) -> Result<Loaded<T>, SourceError> {
+        let loaded = read.await?;
         self.following.settle(loaded.stamp.sequence).await;
         Ok(loaded)
     }

@@ -183,8 +183,8 @@ impl ReadModel {
     }
 
     async fn load(&self, key: AggregateId) -> Result<Loaded<Entry>, Missing> {
-        let read = move |connection: &Connection| read(connection, &key);
-        let Loaded { stamp, value } = self.fresh(read).await.map_err(Missing::Failed)?;
+        let together = self.reachable(self.together.as_ref()).map_err(Missing::Failed)?;
+        let Loaded { stamp, value } = self.settled(together.document(key)).await.map_err(Missing::Failed)?;
         value.map(|value| Loaded { stamp, value }).ok_or(Missing::Nothing(stamp))
     }
 
@@ -219,7 +219,8 @@ impl RedisModel {
     }
 }
 
-fn read(connection: &Connection, key: &AggregateId) -> rusqlite::Result<Option<Entry>> {
+/// One document.
+pub(super) fn read(connection: &Connection, key: &AggregateId) -> rusqlite::Result<Option<Entry>> {
     Ok(match key {
         AggregateId::Item(id) => {
             query::items::item(connection, *id)?.map(|item| Entry::of_item(ItemDocument::of(&item)))

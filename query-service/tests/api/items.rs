@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use testkit::contract::Answer;
+use tokio::task::JoinSet;
 
 use crate::world::{Having, World, fault, faults};
 use crate::writer::id;
@@ -42,6 +43,30 @@ async fn stock_is_read_by_id_and_by_sku_and_is_zero_where_nothing_ever_was() {
     assert_eq!((&body["quantity"], &body["version"]), (&json!(0), &json!(0)));
     assert_eq!(body["updatedAt"], json!("2025-11-22T10:10:00.003Z"));
     assert_eq!(empty.header("etag"), Some("\"s0\""));
+}
+
+#[tokio::test]
+async fn who_asks_at_the_same_moment_gets_his_own_item_and_an_absent_one_is_nobody_elses_matter() {
+    let mut world = World::new().await;
+    let skus: Vec<String> = (0..300).map(|number| format!("S{number}")).collect();
+    let present = |number: usize| number % 7 != 3;
+    let token = world.writer.commit(|batch| {
+        let skus = skus.iter().enumerate().filter(|(number, _)| present(*number));
+        skus.for_each(|(_, sku)| batch.item(sku, "Asked for"));
+    });
+    world.client.get(&format!("/api/v1/inventory/items?token={token}")).await.having(200);
+    let mut asking = JoinSet::new();
+    for (number, sku) in skus.into_iter().enumerate() {
+        let client = world.client.clone();
+        asking.spawn(async move {
+            let answer = client.get(&format!("/api/v1/inventory/items/sku/{sku}")).await;
+            let answer = answer.having(if present(number) { 200 } else { 404 });
+            if present(number) {
+                assert_eq!((answer.json()["sku"].clone(), answer.header("x-cache")), (json!(sku), Some("database")));
+            }
+        });
+    }
+    asking.join_all().await;
 }
 
 #[tokio::test]
