@@ -69,7 +69,7 @@ impl LogReader {
                 ("fetch.wait.max.ms", connection.fetch_wait_ms()),
                 // The default of 1000 stalls a reader whose queue was full for a moment.
                 ("fetch.queue.backoff.ms", "10"),
-                ("queued.max.messages.kbytes", "16384"),
+                ("queued.max.messages.kbytes", "4096"),
             ])
             .create_with_context(Context)
             .map_err(KafkaError::Client)?;

@@ -67,7 +67,7 @@ pub fn open(path: &Path) -> Result<Connection, DatabaseError> {
     }
     connection.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;
-         PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;",
+         PRAGMA cache_size = -49152; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;",
     )?;
     connection.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
