@@ -3,6 +3,7 @@
 //! It is as cheap as it can be, so that what is measured is the server: requests are bytes made before, and of an answer
 //! no more is read than its status and its length. The same for ours and for the floors.
 
+pub(crate) mod alarm;
 pub(crate) mod closed;
 pub(crate) mod connection;
 pub(crate) mod open;

@@ -1,7 +1,6 @@
 //! Open loop: each request is due at its time, whether the ones before are answered or not.
 //!
 //! A latency is counted from when the request was due, so that one which had to wait behind a slow answer counts in full.
-//! The timer has a resolution of a millisecond, which is in it, too.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use anyhow::Context;
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
+use super::alarm::Alarm;
 use super::connection::Connection;
 use super::{latencies, micros};
 
@@ -63,11 +63,11 @@ impl Stream {
         time: Duration,
     ) -> anyhow::Result<Histogram<u64>> {
         let between = Duration::from_secs(1) / self.per_second;
-        let mut random = fastrand::Rng::new();
+        let (alarm, mut random) = (Alarm::new()?, fastrand::Rng::new());
         let mut lane_of = latencies();
         let mut due = start + between * lane;
         while due < start + time {
-            tokio::time::sleep_until(due.into()).await;
+            alarm.until(due).await?;
             connection.exchange(&self.requests[random.usize(..self.requests.len())], self.status).await?;
             lane_of.record(micros(due.elapsed()))?;
             due += between * self.connections;

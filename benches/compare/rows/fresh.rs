@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::bench::Bench;
+use crate::load::alarm::Alarm;
 use crate::load::connection::Connection;
 use crate::load::{get, latencies, micros, post, quantile_ms};
 use crate::parts::database::Stocked;
@@ -127,10 +128,10 @@ impl Lane {
     }
 
     async fn writes(mut self, first: Instant, turns: u32) -> anyhow::Result<Times> {
-        let mut times = Times { accepted: latencies(), readable: latencies() };
+        let (alarm, mut times) = (Alarm::new()?, Times { accepted: latencies(), readable: latencies() });
         for turn in 0..turns {
             let due = first + Duration::from_secs(1) / PER_SECOND * turn;
-            tokio::time::sleep_until(due.into()).await;
+            alarm.until(due).await?;
             let answer = self.write.exchange(&self.adjust, 202).await?;
             let accepted = Instant::now();
             times.accepted.record(micros(due.elapsed()))?;
