@@ -34,8 +34,11 @@ impl Keeper {
         }
     }
 
-    /// Has it kept from now on, unless somebody does already.
+    /// Has it kept from now on, unless somebody does already or there is nothing to read.
     pub(crate) fn begin(&self) {
+        if !self.following.is_reachable() {
+            return;
+        }
         let Ok(place) = Arc::clone(&self.catalogue.keeper).try_lock_owned() else { return };
         // Before whoever asks now: there may be nothing to bring forward yet.
         let turn = self.turn().try_lock_owned().ok();
