@@ -4,16 +4,23 @@ use std::time::Instant;
 
 use rusqlite::params;
 use shared::text::Sku;
+use testkit::poll::eventually;
 
+use super::keeper::Keeper;
 use super::*;
+use crate::following::{Applied, Following};
 use crate::query::lists;
 use crate::query::schema;
+use crate::source::Source;
 
 struct Database(Connection);
 
 impl Database {
     fn new() -> Self {
-        let connection = Connection::open_in_memory().unwrap();
+        Self::of(Connection::open_in_memory().unwrap())
+    }
+
+    fn of(connection: Connection) -> Self {
         schema::create(&connection);
         connection.execute("INSERT INTO logs (log, log_id, first_seen_at) VALUES (1, 'log', 0)", []).unwrap();
         Self(connection)
@@ -114,4 +121,23 @@ fn too_many_items_are_not_held() {
     assert!(!catalogue.is_held());
     catalogue.read(&database.0).unwrap();
     assert!(!catalogue.is_held());
+}
+
+#[tokio::test]
+async fn it_is_brought_forward_while_nobody_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inventory.db");
+    let database = Database::of(Connection::open(&path).unwrap());
+    let (catalogue, following) = (Arc::new(Catalogue::new(1000)), Arc::new(Following::of_database()));
+    let keeper =
+        Keeper { catalogue: Arc::clone(&catalogue), database: Source::new(&path), following: Arc::clone(&following) };
+    for sequence in 1..=3 {
+        database.change(sequence, 2);
+        following.publish(Applied { sequence, ..Applied::default() }, &[]);
+        if sequence == 1 {
+            keeper.begin();
+        }
+        let is_of = |stamp: Stamp| stamp.sequence == sequence;
+        eventually(Duration::from_secs(20), async || catalogue.stamp().is_some_and(is_of)).await;
+    }
 }

@@ -1,7 +1,5 @@
 //! Pages of the catalogue.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::world::{Having, World};
@@ -136,22 +134,4 @@ async fn a_deep_page_waits_until_all_items_are_in_memory() {
     assert_eq!((&deep["items"], &deep["total"]), (&json!([]), &json!(1)));
     let first = world.client.get("/api/v1/inventory/items").await.having(200);
     assert_eq!(first.header("x-cache"), Some("memory"));
-}
-
-#[tokio::test]
-async fn what_is_asked_for_now_and_then_is_brought_forward_without_a_request() {
-    let mut world = World::new().await;
-    let token = world.writer.commit(|batch| batch.item("A", "First"));
-    page(&world, &format!("pageSize=100&page=12&token={token}")).await;
-    for number in 0..20 {
-        world.writer.commit(|batch| batch.item(&format!("B{number}"), "Later"));
-        // Longer than a page may be old, so that one which nobody has brought forward is read from the database.
-        tokio::time::sleep(Duration::from_millis(1100)).await;
-        let answer = world.client.get("/api/v1/inventory/items?pageSize=100").await.having(200);
-        assert_eq!(answer.json()["total"], json!(number + 2));
-        if answer.header("x-cache") == Some("memory") {
-            return;
-        }
-    }
-    panic!("never brought forward");
 }
