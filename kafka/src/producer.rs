@@ -274,9 +274,14 @@ impl Group {
         self.producer.enqueue(message, Reporter::Among(Arc::clone(&self.gathering), place))
     }
 
-    /// Waits until each has its report, without a bound of its own, and gives them in the order of sending.
-    pub async fn settled(&self) -> Vec<Report> {
-        self.gathering.settled().await
+    /// Waits until each has its report, without a bound of its own.
+    pub async fn settled(&self) {
+        self.gathering.settled().await;
+    }
+
+    /// The reports that are there, in the order of sending: all of them once it has settled.
+    pub fn reports(self) -> Vec<Report> {
+        self.gathering.take()
     }
 }
 

@@ -142,21 +142,14 @@ impl Sending {
 
 /// Tells each of a group its report; who has waited for too long is told so. Ends when all have their reports.
 async fn follow(out: Group, mut sent: Vec<Waiting>, ack_wait: Option<Duration>) {
-    let in_time = match (sent.first(), ack_wait) {
-        (Some(oldest), Some(ack_wait)) => {
-            let reports = timeout_at(oldest.since + ack_wait, out.settled()).await;
-            reports.map_err(|_| NotAccepted::too_late("the broker has not acknowledged the command", ack_wait))
-        }
-        _ => Ok(out.settled().await),
-    };
-    let reports = match in_time {
-        Ok(reports) => reports,
-        Err(unknown) => {
-            sent.drain(..).for_each(|waiting| waiting.tell(Err(unknown.clone())));
-            out.settled().await
-        }
-    };
-    sent.into_iter().zip(reports).for_each(|(waiting, report)| waiting.tell(report.map_err(NotAccepted::from)));
+    if let (Some(oldest), Some(ack_wait)) = (sent.first(), ack_wait)
+        && timeout_at(oldest.since + ack_wait, out.settled()).await.is_err()
+    {
+        let unknown = NotAccepted::too_late("the broker has not acknowledged the command", ack_wait);
+        sent.drain(..).for_each(|waiting| waiting.tell(Err(unknown.clone())));
+    }
+    out.settled().await;
+    sent.into_iter().zip(out.reports()).for_each(|(waiting, report)| waiting.tell(report.map_err(NotAccepted::from)));
 }
 
 /// As many as there are. `behind` is since when the oldest group is out, if no more may go: who waits behind it is here only

@@ -78,11 +78,14 @@ impl Gathering {
         }
     }
 
-    /// In the order of sending. Must not be asked again for what it gave.
-    pub(super) async fn settled(&self) -> Vec<Report> {
+    pub(super) async fn settled(&self) {
         while self.reports().missing > 0 {
             self.settled.notified().await;
         }
+    }
+
+    /// Those that are there, in the order of sending.
+    pub(super) fn take(&self) -> Vec<Report> {
         std::mem::take(&mut self.reports().each).into_iter().flatten().collect()
     }
 }
@@ -149,7 +152,8 @@ mod tests {
         let missing = of(places[1]);
         let reporting = std::thread::spawn(move || missing.report(Ok(None)));
         let lost = DeliveryFailure::Unknown("lost".to_owned());
-        assert_eq!(gathering.settled().await, [Err(lost), Ok(None), Ok(Some(2))]);
+        gathering.settled().await;
+        assert_eq!(gathering.take(), [Err(lost), Ok(None), Ok(Some(2))]);
         reporting.join().expect("reported");
     }
 }

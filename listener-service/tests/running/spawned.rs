@@ -37,7 +37,8 @@ impl Broker {
         let message = Outgoing { topic: &self.topics.commands, key, value: Some(value), headers };
         let alone = self.producer.group();
         alone.send(message).expect("enqueued");
-        let reported = alone.settled().await.remove(0).expect("acknowledged");
+        alone.settled().await;
+        let reported = alone.reports().remove(0).expect("acknowledged");
         self.producer.offset(&self.topics.commands, reported).await.expect("an offset")
     }
 
