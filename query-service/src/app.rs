@@ -27,6 +27,8 @@ use crate::source::Source;
 /// Before this one, a writer and another process's checkpoint can race and lose commits (sqlite.org/wal.html).
 const OLDEST_SQLITE: i32 = 3_051_003;
 const SERVICE: &str = "query-service";
+/// Of documents that are read together; what else is read needs connections, too.
+const TRANSACTIONS_AT_ONCE: usize = 2;
 
 /// A service that is bound to its port and does not run yet.
 #[derive(Debug)]
@@ -98,6 +100,10 @@ impl App {
         }
         let mut ended = match self.follows {
             Follows::Database(follower) => {
+                for _ in 0..TRANSACTIONS_AT_ONCE {
+                    let model = Arc::clone(&self.model);
+                    beside.spawn(async move { model.read_together().await });
+                }
                 if let Some(redis) = self.redis {
                     beside.spawn(Watch { model: self.model, redis, connected, readiness: self.readiness }.run());
                 }

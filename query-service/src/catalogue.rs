@@ -7,6 +7,7 @@ pub(crate) mod keeper;
 mod order;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
@@ -47,8 +48,9 @@ pub(crate) struct Catalogue {
     pub(crate) turn: Arc<Mutex<()>>,
     /// Held by who keeps it young.
     keeper: Arc<Mutex<()>>,
-    /// When somebody asked for a page last.
-    asked: RwLock<Instant>,
+    began: Instant,
+    /// When somebody asked for a page last, in milliseconds since it began.
+    asked_at: AtomicU64,
     /// With more items than this, none are held.
     most: u64,
 }
@@ -66,8 +68,14 @@ struct Held {
 impl Catalogue {
     /// Of at most so many items; holds none yet.
     pub(crate) fn new(most: u64) -> Self {
-        let asked = RwLock::new(Instant::now());
-        Self { held: RwLock::default(), turn: Arc::default(), keeper: Arc::default(), asked, most }
+        Self {
+            held: RwLock::default(),
+            turn: Arc::default(),
+            keeper: Arc::default(),
+            began: Instant::now(),
+            asked_at: AtomicU64::new(0),
+            most,
+        }
     }
 
     /// Whether there are any to bring forward.
@@ -85,12 +93,14 @@ impl Catalogue {
     }
 
     fn was_asked_within(&self, time: Duration) -> bool {
-        self.asked.read().unwrap_or_else(PoisonError::into_inner).elapsed() <= time
+        let asked_at = Duration::from_millis(self.asked_at.load(Ordering::Relaxed));
+        self.began.elapsed().saturating_sub(asked_at) <= time
     }
 
     /// The page, if its stamp holds.
     pub(crate) fn page(&self, request: &ListRequest, holds: impl Fn(&Stamp) -> bool) -> Option<Loaded<Bytes>> {
-        *self.asked.write().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.asked_at.store(now, Ordering::Relaxed);
         let held = self.held();
         let held = held.as_ref()?;
         let stamp = held.stamp.filter(holds)?;

@@ -19,6 +19,7 @@ mod model;
 mod query;
 mod redis_model;
 mod source;
+mod together;
 
 pub use app::App;
 pub use config::{Config, Program, ReadSettings};

@@ -10,7 +10,6 @@ mod outcomes;
 pub(crate) mod overviews;
 mod pages;
 mod reservations;
-mod together;
 pub(crate) mod watch;
 
 use std::sync::Arc;
@@ -32,8 +31,8 @@ use crate::following::{Following, LIST_AGE};
 use crate::query::lists::ListRequest;
 use crate::redis_model::{Miss, RedisModel};
 use crate::source::{Loaded, Source, SourceError, Stamp};
+use crate::together::Together;
 use overviews::Overview;
-use together::Together;
 
 /// As in [`crate::cache`]: rounds of reads that were overtaken while they were made.
 const ROUNDS: usize = 4;
@@ -84,8 +83,8 @@ pub(crate) struct ReadModel {
     /// Tells the follower of announcements that the model is of another generation than it knows.
     surprise: Arc<Notify>,
     documents: Memory<AggregateId, Entry>,
-    /// What memory does not have; none without a database.
-    together: Option<Together>,
+    /// Documents that memory does not have.
+    together: Together<AggregateId, Result<Loaded<Option<Entry>>, SourceError>>,
     /// The catalogue, and who keeps it young; none without a database.
     keeper: Option<Keeper>,
     pages: Memory<ListRequest, Bytes>,
@@ -110,8 +109,17 @@ impl ReadModel {
             database,
             following: Arc::clone(&following),
         });
-        let together = database.clone().map(|database| Together::new(database, documents::read));
-        Self { redis, database, following, surprise, documents, together, keeper, pages, overviews }
+        Self {
+            redis,
+            database,
+            following,
+            surprise,
+            documents,
+            together: Together::default(),
+            keeper,
+            pages,
+            overviews,
+        }
     }
 
     /// Whether a state of the model in Redis is of the history that is followed here.
@@ -149,12 +157,12 @@ impl ReadModel {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<Loaded<T>, SourceError> {
-        self.settled(self.reachable(self.database.as_ref())?.read(read)).await
+        self.settled(self.reachable()?.read(read)).await
     }
 
-    /// What reads the database. The follower tries again all the time; requests need not each wait for a connection to fail.
-    fn reachable<'a, R>(&self, reader: Option<&'a R>) -> Result<&'a R, SourceError> {
-        reader.filter(|_| self.following.is_reachable()).ok_or_else(unreachable)
+    /// The follower tries again all the time; requests need not each wait for a connection to fail.
+    fn reachable(&self) -> Result<&Source, SourceError> {
+        self.database.as_ref().filter(|_| self.following.is_reachable()).ok_or_else(SourceError::unreachable)
     }
 
     /// What was read, once floors cover it.
@@ -185,10 +193,6 @@ const fn noun(kind: AggregateKind) -> &'static str {
         AggregateKind::Reservation => "reservation",
         AggregateKind::Store => "store",
     }
-}
-
-fn unreachable() -> SourceError {
-    SourceError("the database cannot be reached".to_owned())
 }
 
 impl From<Miss> for SourceError {

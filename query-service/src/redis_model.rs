@@ -8,7 +8,6 @@ mod link;
 mod lists;
 mod overviews;
 mod reservations;
-mod together;
 
 use std::sync::Arc;
 
@@ -24,12 +23,14 @@ use shared::text::StoreId;
 use tokio::sync::Semaphore;
 
 use crate::source::Stamp;
+use crate::together::Together;
 use link::{Answer, Link};
 pub(crate) use lists::Page;
 pub(crate) use reservations::Stretch;
-use together::Together;
 
 const SCRIPTS_AT_ONCE: usize = 4;
+/// How many items one call reads: their answers are one after the other on the connection.
+const TOGETHER: usize = 64;
 
 /// What a key or a field holds, if it is there.
 type Text = Option<Vec<u8>>;
@@ -63,7 +64,8 @@ pub(crate) struct RedisModel {
     link: Link,
     /// Scripts hold up every reader of Redis: few at once, so that their queue there stays short.
     turns: Semaphore,
-    together: Together,
+    /// Single items that are asked for at the same moment.
+    together: Together<ItemId, Result<Found<Option<ItemDocument>>, Miss>>,
 }
 
 impl RedisModel {
@@ -80,7 +82,19 @@ impl RedisModel {
 
     /// Connects whenever there is no connection, and makes the calls that several share; does not end by itself.
     pub(crate) async fn keep_open(&self, connected: impl Fn()) {
-        tokio::join!(self.link.keep_open(connected), self.together.read(self));
+        tokio::join!(self.link.keep_open(connected), self.read_together());
+    }
+
+    async fn read_together(&self) {
+        loop {
+            let (ids, asking) = self.together.asked(TOGETHER).await;
+            match self.items(&ids).await {
+                Ok(Found { state, began, value }) => {
+                    asking.tell(value.into_iter().map(|value| Ok(Found { state: Arc::clone(&state), began, value })));
+                }
+                Err(miss) => asking.tell(std::iter::repeat_with(|| Err(miss.clone()))),
+            }
+        }
     }
 
     /// Why there was no connection last.
@@ -104,7 +118,7 @@ impl RedisModel {
 
     /// One item; `None` if it does not exist.
     pub(crate) async fn item(&self, id: ItemId) -> Result<Found<Option<ItemDocument>>, Miss> {
-        self.together.item(id).await
+        self.together.ask(id).await.unwrap_or(Err(Miss::Unreachable))
     }
 
     /// Several items, in their order; `None` for those that do not exist.

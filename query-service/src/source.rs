@@ -29,6 +29,12 @@ const STATEMENTS: usize = 128;
 #[error("{0}")]
 pub(crate) struct SourceError(pub(crate) String);
 
+impl SourceError {
+    pub(crate) fn unreachable() -> Self {
+        Self("the database cannot be reached".to_owned())
+    }
+}
+
 impl From<rusqlite::Error> for SourceError {
     fn from(error: rusqlite::Error) -> Self {
         Self(error.to_string())

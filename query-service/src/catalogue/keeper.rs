@@ -34,14 +34,11 @@ impl Keeper {
         }
     }
 
-    /// Has it kept from now on, unless somebody does already or there is nothing to read.
+    /// Has it kept from now on, unless somebody does already or is changing it.
     pub(crate) fn begin(&self) {
-        if !self.following.is_reachable() {
-            return;
-        }
         let Ok(place) = Arc::clone(&self.catalogue.keeper).try_lock_owned() else { return };
         // Before whoever asks now: there may be nothing to bring forward yet.
-        let turn = self.turn().try_lock_owned().ok();
+        let Ok(turn) = self.turn().try_lock_owned() else { return };
         let keeper = self.clone();
         tokio::spawn(async move {
             if let Err(error) = keeper.keep(turn).await {
@@ -51,37 +48,42 @@ impl Keeper {
         });
     }
 
-    async fn keep(&self, mut turn: Option<Turn>) -> Result<(), SourceError> {
+    async fn keep(&self, mut turn: Turn) -> Result<(), SourceError> {
         loop {
             if !self.catalogue.stamp().is_some_and(|stamp| self.following.is_present(&stamp)) {
-                let turn = match turn.take() {
-                    Some(turn) => turn,
-                    None => self.turn().lock_owned().await,
-                };
-                self.change(turn).await?;
+                let change = if self.catalogue.is_held() { Catalogue::bring_forward } else { Catalogue::read };
+                turn = self.change(turn, change).await?;
             }
-            turn = None;
+            drop(turn);
             tokio::time::sleep(YOUNG).await;
             if !self.catalogue.is_held() || !self.catalogue.was_asked_within(WANTED_FOR) {
                 return Ok(());
             }
+            turn = self.turn().lock_owned().await;
         }
     }
 
-    fn turn(&self) -> Arc<Mutex<()>> {
+    /// To wait for before anything is changed.
+    pub(crate) fn turn(&self) -> Arc<Mutex<()>> {
         Arc::clone(&self.catalogue.turn)
     }
 
-    async fn change(&self, turn: Turn) -> Result<(), SourceError> {
+    /// Changes what is held in a transaction of its own, and lets it be shown. The turn, which is given back, lasts as long
+    /// as the read, even if nobody waits for that any more.
+    pub(crate) async fn change(
+        &self,
+        turn: Turn,
+        change: fn(&Catalogue, &Connection) -> rusqlite::Result<()>,
+    ) -> Result<Turn, SourceError> {
+        // The follower tries again all the time; nobody need wait for a connection to fail.
+        if !self.following.is_reachable() {
+            return Err(SourceError::unreachable());
+        }
         let catalogue = Arc::clone(&self.catalogue);
-        let change = move |connection: &Connection| {
-            let changed =
-                if catalogue.is_held() { catalogue.bring_forward(connection) } else { catalogue.read(connection) };
-            changed.map(|()| turn)
-        };
-        let Loaded { stamp, value: _turn } = self.database.read(change).await?;
+        let changing = move |connection: &Connection| change(&catalogue, connection).map(|()| turn);
+        let Loaded { stamp, value: turn } = self.database.read(changing).await?;
         self.following.settle(stamp.sequence).await;
         self.catalogue.settle(stamp);
-        Ok(())
+        Ok(turn)
     }
 }

@@ -10,7 +10,7 @@ use shared::id::{ItemId, ReservationId};
 use shared::read_model::{ItemDocument, StoreAsOf};
 use shared::text::StoreId;
 
-use super::{Found, Kept, Origin, ROUNDS, ReadError, ReadModel, unreachable};
+use super::{Found, Kept, Origin, ROUNDS, ReadError, ReadModel};
 use crate::cache::Missing;
 use crate::cache::entry::Entry;
 use crate::query;
@@ -58,7 +58,7 @@ impl ReadModel {
         }
         if !self.following.is_reachable() {
             let stale = kept.and_then(|kept| self.as_stale(kept));
-            return stale.map(Found::stale).ok_or_else(|| ReadError::Unavailable(unreachable()));
+            return stale.map(Found::stale).ok_or_else(|| ReadError::Unavailable(SourceError::unreachable()));
         }
         // Without a follower that looks, only what was read after the request began is known to be the present.
         let not_before = (!is_believed).then(Instant::now);
@@ -183,9 +183,29 @@ impl ReadModel {
     }
 
     async fn load(&self, key: AggregateId) -> Result<Loaded<Entry>, Missing> {
-        let together = self.reachable(self.together.as_ref()).map_err(Missing::Failed)?;
-        let Loaded { stamp, value } = self.settled(together.document(key)).await.map_err(Missing::Failed)?;
+        self.reachable().map_err(Missing::Failed)?;
+        let broken_off = || Err(SourceError("the read was broken off".to_owned()));
+        let read = async { self.together.ask(key).await.unwrap_or_else(broken_off) };
+        let Loaded { stamp, value } = self.settled(read).await.map_err(Missing::Failed)?;
         value.map(|value| Loaded { stamp, value }).ok_or(Missing::Nothing(stamp))
+    }
+
+    /// Reads, transaction by transaction, the documents that are asked for at the same moment; does not end by itself. All
+    /// that wait are read in one: behind each other, several would each wait for a connection.
+    pub(crate) async fn read_together(&self) {
+        let Some(database) = &self.database else { return };
+        loop {
+            let (keys, asking) = self.together.asked(usize::MAX).await;
+            let each = move |connection: &Connection| Ok(keys.iter().map(|key| read(connection, key)).collect());
+            match database.read(each).await {
+                Ok(Loaded { stamp, value }) => {
+                    let found: Vec<rusqlite::Result<Option<Entry>>> = value;
+                    let answer = |found: rusqlite::Result<_>| Ok(Loaded { stamp, value: found? });
+                    asking.tell(found.into_iter().map(answer));
+                }
+                Err(error) => asking.tell(std::iter::repeat_with(|| Err(error.clone()))),
+            }
+        }
     }
 
     async fn load_several(&self, keys: Vec<AggregateId>) -> Result<Loaded<Vec<Option<Entry>>>, SourceError> {
@@ -219,8 +239,7 @@ impl RedisModel {
     }
 }
 
-/// One document.
-pub(super) fn read(connection: &Connection, key: &AggregateId) -> rusqlite::Result<Option<Entry>> {
+fn read(connection: &Connection, key: &AggregateId) -> rusqlite::Result<Option<Entry>> {
     Ok(match key {
         AggregateId::Item(id) => {
             query::items::item(connection, *id)?.map(|item| Entry::of_item(ItemDocument::of(&item)))

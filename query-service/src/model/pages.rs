@@ -1,7 +1,6 @@
 //! Pages of the catalogue, as JSON. A list may be a second old, unless an outcome told of something newer or the client
 //! has just waited for a write.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use shared::read_model::{ItemDocument, ItemView};
 
 use super::{Found, ReadError, ReadModel};
 use crate::cache::Missing;
+use crate::catalogue::Catalogue;
 use crate::document::PageView;
 use crate::query::lists::{ListFilter, ListRequest};
 use crate::query::{items, lists};
@@ -71,21 +71,14 @@ impl ReadModel {
             return Ok(None);
         }
         // Whoever reads all items has the turn until they are there.
-        let turn = tokio::time::timeout(CATALOGUE_WAIT, Arc::clone(&catalogue.turn).lock_owned());
+        let turn = tokio::time::timeout(CATALOGUE_WAIT, keeper.turn().lock_owned());
         let Ok(turn) = turn.await else { return Ok(None) };
         // Whoever had the turn before may have read it.
         if let Some(page) = catalogue.page(request, holds) {
             return Ok(Some(Found::in_memory(page.value)));
         }
-        let (changed, asked) = (Arc::clone(catalogue), request.clone());
-        // The turn lasts as long as the read, even if nobody waits for that any more.
-        let read = move |connection: &Connection| {
-            changed.bring_forward(connection)?;
-            Ok((changed.page_brought_forward(&asked), turn))
-        };
-        let Loaded { stamp, value: (page, _turn) } = self.fresh(read).await.map_err(ReadError::Unavailable)?;
-        catalogue.settle(stamp);
-        Ok(page.map(Found::in_database))
+        let _turn = keeper.change(turn, Catalogue::bring_forward).await.map_err(ReadError::Unavailable)?;
+        Ok(catalogue.page_brought_forward(request).map(Found::in_database))
     }
 
     /// `None` if one call does not find it.
