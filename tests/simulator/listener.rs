@@ -15,6 +15,7 @@ use listener_service::intake::Intake;
 use listener_service::lease::{Attempt, Candidate, Lease};
 use listener_service::process::Process;
 use listener_service::projector::{self, Projector};
+use listener_service::published::Published;
 use listener_service::publisher::{self, Outlet, Publisher};
 use listener_service::status::Status;
 use listener_service::work::{Core, Ended, Parts};
@@ -123,6 +124,31 @@ fn contend(connection: &mut Connection, at: &Surrounding, me: Process) -> Result
     Err("the lease is not given up".to_owned())
 }
 
+/// Opens the database, takes the lease, and makes the writer that goes on with the log.
+fn take_over(
+    at: &Surrounding,
+    me: Process,
+    faults: &Arc<Faults>,
+    published: Arc<Published>,
+) -> Result<(Writer, Lease), String> {
+    let mut connection = database::open(&at.path).map_err(|error| error.to_string())?;
+    connection.busy_timeout(Duration::ZERO).map_err(|error| error.to_string())?;
+    faults.install(&connection);
+    let lease = contend(&mut connection, at, me)?;
+    schema::migrate(&mut connection, &at.path, lease).map_err(|error| error.to_string())?;
+    let (id, bounds) = (at.log.borrow().id.clone(), at.log.borrow().bounds());
+    let mut log = logs::adopt(&mut connection, &id, None, at.time.wall_clock()).map_err(|error| error.to_string())?;
+    logs::within(&connection, &mut log, bounds, None).map_err(|error| error.to_string())?;
+    let surroundings = Surroundings {
+        topic: "inventory.commands".to_owned(),
+        retention: RETENTION,
+        published,
+        time: TimeSource::Simulated(Arc::clone(&at.time)),
+    };
+    let writer = Writer::start(connection, lease, log, surroundings).map_err(|error| error.to_string())?;
+    Ok((writer, lease))
+}
+
 impl Listener {
     /// Starts as a supervisor does; not if the database or the log does not let it.
     pub(crate) fn start(
@@ -132,24 +158,9 @@ impl Listener {
         faults: Arc<Faults>,
         flaky: &[Flaky],
     ) -> Result<Self, String> {
-        let mut connection = database::open(&at.path).map_err(|error| error.to_string())?;
-        connection.busy_timeout(Duration::ZERO).map_err(|error| error.to_string())?;
-        faults.install(&connection);
-        let lease = contend(&mut connection, at, process(host, number))?;
-        schema::migrate(&mut connection, &at.path, lease).map_err(|error| error.to_string())?;
-        let (id, bounds) = (at.log.borrow().id.clone(), at.log.borrow().bounds());
-        let mut log =
-            logs::adopt(&mut connection, &id, None, at.time.wall_clock()).map_err(|error| error.to_string())?;
-        logs::within(&connection, &mut log, bounds, None).map_err(|error| error.to_string())?;
         let time = TimeSource::Simulated(Arc::clone(&at.time));
         let status = Arc::new(Status::new(Readiness::new("simulated", &[])));
-        let surroundings = Surroundings {
-            topic: "inventory.commands".to_owned(),
-            retention: RETENTION,
-            published: Arc::clone(&status.published),
-            time: time.clone(),
-        };
-        let writer = Writer::start(connection, lease, log, surroundings).map_err(|error| error.to_string())?;
+        let (writer, lease) = take_over(at, process(host, number), &faults, Arc::clone(&status.published))?;
         status.begun(writer.sequence(), writer.log().next_offset);
         let (intake, signals) = (Arc::new(Intake::new(at.batch_max)), Arc::new(Signals::new()));
         let position = Cell::new(writer.log().next_offset.unwrap_or(0));
