@@ -6,13 +6,13 @@ use super::StoredItem;
 use crate::id::{CommandId, ItemId, ReservationId};
 use crate::price::Price;
 
-/// Hash: item id → [`ItemDocument`]. Beside the items it has the fields [`STATE`], [`SUPERSEDED`] and [`SUMMARY`].
+/// Hash: item id → [`super::ItemDocument`]. Beside the items it has the fields [`STATE`], [`SUPERSEDED`] and [`SUMMARY`].
 pub const ITEMS: &str = "inventory:items";
-/// Field of [`ITEMS`]: [`State`]. It exists only while the model is whole.
+/// Field of [`ITEMS`]: [`super::State`]. It exists only while the model is whole.
 pub const STATE: &str = "state";
 /// Field of [`ITEMS`]: the ids of logs that others have taken the place of, as a JSON array. It exists with [`STATE`].
 pub const SUPERSEDED: &str = "superseded";
-/// Field of [`ITEMS`]: [`StoredSummary`]. It exists with [`STATE`].
+/// Field of [`ITEMS`]: [`super::StoredSummary`]. It exists with [`STATE`].
 pub const SUMMARY: &str = "summary";
 /// Field of [`ITEMS`] in place of the other three while the model is being filled: the new generation, the lease, and
 /// how many calls it took so far, with blanks between.
@@ -35,16 +35,16 @@ pub const LOW_STOCK: &str = "inventory:low";
 /// Sorted set: the SKUs of items of which units are reserved, the scores are the negative of how many; and [`SENTINEL`]
 /// with score 0.
 pub const MOST_RESERVED: &str = "inventory:by:-reserved";
-/// Hash: reservation id → [`StoredReservation`]: all pending ones, and those that ended unless they were dropped
-/// ([`State::reservations_from`]). [`SENTINEL`] is a field of it too, and holds the generation: it was begun with the
-/// rest of the model, and nothing of it was lost since.
+/// Hash: reservation id → [`super::StoredReservation`]: all pending ones, and those that ended unless they were dropped
+/// ([`super::State::reservations_from`]). [`SENTINEL`] is a field of it too, and holds the generation: it was begun with
+/// the rest of the model, and nothing of it was lost since.
 pub const RESERVATIONS: &str = "inventory:reservations";
 /// Sorted set: the ids of the reservations that have ended, the scores are when; and [`SENTINEL`] with score 0. What is to be
 /// dropped is found here.
 pub const ENDED: &str = "inventory:reservations:ended";
 /// How many reservations that have ended are kept, of those that ended last.
 pub const ENDED_KEPT: usize = 100_000;
-/// Hash: store id → [`StoreAsOf`], and [`SENTINEL`] as in [`RESERVATIONS`].
+/// Hash: store id → [`super::StoreAsOf`], and [`SENTINEL`] as in [`RESERVATIONS`].
 pub const STORES: &str = "inventory:stores";
 /// A member that is written only when a sorted set is begun: one that was evicted, and written to since, has none. It
 /// comes before all others of the same score. Hashes beside that of the items have it as a field.
@@ -191,12 +191,12 @@ pub fn facets(item: &StoredItem) -> String {
 /// What the keys of outcomes begin with.
 pub const OUTCOMES: &str = "inventory:outcome:";
 
-/// The key of an outcome: a string, [`StoredOutcome`], that expires.
+/// The key of an outcome: a string, [`super::StoredOutcome`], that expires.
 pub fn outcome_key(command: CommandId) -> String {
     format!("{OUTCOMES}{command}")
 }
 
-/// The channel of [`Announcement`]s; channels are common to all databases of one Redis.
+/// The channel of [`super::Announcement`]s; channels are common to all databases of one Redis.
 pub fn channel(database: i64) -> String {
     format!("inventory:changes:{database}")
 }
