@@ -147,7 +147,8 @@ impl LogReader {
         self.consumer.resume(&self.partitions()).map_err(KafkaError::broker("cannot resume"))
     }
 
-    /// Tells lag tools how far we are. A failure harms nothing: the position that counts is in SQLite.
+    /// Tells lag tools how far we are. Not for each batch: a broker takes some milliseconds for each, and what it has not
+    /// taken librdkafka keeps, up to a minute. A failure harms nothing: the position that counts is in SQLite.
     pub fn commit(&self, next_offset: i64) {
         let mut partitions = TopicPartitionList::new();
         let committed = partitions

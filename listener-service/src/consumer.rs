@@ -22,6 +22,8 @@ const POLL: Duration = Duration::from_millis(100);
 /// A log that is exchanged without any fault in between is noticed within this.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
+/// Lag tools look every few seconds, and Kafka has to write down each position that it is told.
+pub const TELL_EVERY: Duration = Duration::from_secs(1);
 /// What may have been fetched before a fault, and waits for the look after it.
 const HELD_MAX: usize = 1000;
 /// When the writer has taken nothing for so long, it is retrying: stop fetching, keep polling.
@@ -179,6 +181,8 @@ pub struct Consuming<L> {
     /// Polled and not yet handed over, in order.
     held: VecDeque<Record>,
     time: TimeSource,
+    /// When lag tools were told.
+    told: Instant,
     looked: Instant,
     /// Whether nothing has happened since the last look that may have changed the log.
     certain: bool,
@@ -187,8 +191,8 @@ pub struct Consuming<L> {
 impl<L: Log> Consuming<L> {
     /// Begins where `reader` is assigned.
     pub fn new(reader: L, log: CurrentLog, intake: Arc<Intake>, signals: Arc<Signals>, time: TimeSource) -> Self {
-        let looked = time.instant();
-        Self { reader, log, intake, signals, held: VecDeque::new(), time, looked, certain: true }
+        let now = time.instant();
+        Self { reader, log, intake, signals, held: VecDeque::new(), time, told: now, looked: now, certain: true }
     }
 
     /// What it reads from.
@@ -200,14 +204,14 @@ impl<L: Log> Consuming<L> {
         while !self.is_stopped() {
             self.step()?;
         }
+        self.tell_lag_tools();
         Ok(())
     }
 
     /// Polls, looks at the log if it is time, and hands one message over.
     pub fn step(&mut self) -> Result<(), String> {
-        let committed = self.signals.committed.swap(-1, Ordering::AcqRel);
-        if committed >= 0 {
-            self.reader.commit(committed);
+        if self.time.since(self.told) >= TELL_EVERY {
+            self.tell_lag_tools();
         }
         if self.held.is_empty() {
             self.poll(POLL)?;
@@ -221,6 +225,14 @@ impl<L: Log> Consuming<L> {
             self.hand_over(record)?;
         }
         Ok(())
+    }
+
+    fn tell_lag_tools(&mut self) {
+        self.told = self.time.instant();
+        let committed = self.signals.committed.swap(-1, Ordering::AcqRel);
+        if committed >= 0 {
+            self.reader.commit(committed);
+        }
     }
 
     fn is_stopped(&self) -> bool {

@@ -164,7 +164,8 @@ impl Listener {
         status.begun(writer.sequence(), writer.log().next_offset);
         let (intake, signals) = (Arc::new(Intake::new(at.batch_max)), Arc::new(Signals::new()));
         let position = Cell::new(writer.log().next_offset.unwrap_or(0));
-        let reader = Reader { log: Rc::clone(&at.log), position, was_told: Cell::new(false) };
+        let (was_told, committed) = (Cell::new(false), Cell::new(time.instant()));
+        let reader = Reader { log: Rc::clone(&at.log), position, was_told, committed, time: time.clone() };
         let consuming =
             Consuming::new(reader, writer.log().clone(), Arc::clone(&intake), Arc::clone(&signals), time.clone());
         let shutdown = Shutdown::new();

@@ -2,10 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kafka::{Polled, Record};
-use listener_service::consumer;
+use listener_service::clock::TimeSource;
+use listener_service::consumer::{self, TELL_EVERY};
 use shared::token::LogId;
 
 pub(crate) type Shared<T> = Rc<RefCell<T>>;
@@ -49,6 +50,9 @@ pub(crate) struct Reader {
     pub(crate) position: Cell<i64>,
     /// It was told that the broker is down: faults come once and not without end.
     pub(crate) was_told: Cell<bool>,
+    /// When lag tools were told.
+    pub(crate) committed: Cell<Instant>,
+    pub(crate) time: TimeSource,
 }
 
 impl consumer::Log for Reader {
@@ -84,5 +88,8 @@ impl consumer::Log for Reader {
         Ok(())
     }
 
-    fn commit(&self, _: i64) {}
+    fn commit(&self, _: i64) {
+        let before = self.committed.replace(self.time.instant());
+        assert!(self.time.since(before) >= TELL_EVERY, "lag tools are told too often");
+    }
 }
