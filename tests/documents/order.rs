@@ -1,7 +1,5 @@
 //! docs/EVENTS.md: which facts a command leads to, in which order, as the domain decides it.
 
-use std::collections::BTreeMap;
-
 use listener_service::domain::{
     Aggregate, Change, Item, Level, Request, Reservation, Situation, Store, decide, expire,
 };
@@ -50,7 +48,7 @@ fn item(sku: &str, (quantity, reserved): (i64, i64)) -> Aggregate {
     let level = Level { quantity, reserved, low_stock_threshold: None, version: 3 };
     let sku = Sku::parse(sku).expect("a SKU");
     let item = Item { sku, version: 1, deleted: false, price: None, low_stock_threshold: Some(7) };
-    Aggregate { item: Some(item), levels: BTreeMap::from([(StoreId::main(), level)]) }
+    Aggregate { item: Some(item), levels: [(StoreId::main(), level)].into_iter().collect() }
 }
 
 /// Two units of each of these at `main`.

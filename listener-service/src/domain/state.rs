@@ -1,7 +1,5 @@
 //! What a decision needs to know.
 
-use std::collections::BTreeMap;
-
 use shared::clock::Timestamp;
 use shared::id::{EventId, ItemId};
 use shared::message::{Fact, ItemDetails, ReservationAfter, ReservedLine};
@@ -9,7 +7,7 @@ use shared::price::Price;
 use shared::quantity::Quantity;
 use shared::text::{Sku, StoreId};
 
-use super::Change;
+use super::{ByStore, Change};
 
 /// The catalogue side of an item, as far as decisions need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +50,7 @@ pub struct Aggregate {
     /// The item, a tombstone too.
     pub item: Option<Item>,
     /// By store; a store without a level has none.
-    pub levels: BTreeMap<StoreId, Level>,
+    pub levels: ByStore<Level>,
 }
 
 impl Aggregate {
@@ -73,18 +71,19 @@ impl Aggregate {
 
     /// Units on hand in all stores.
     pub fn quantity(&self) -> i64 {
-        self.levels.values().map(|level| level.quantity).sum()
+        self.levels.iter().map(|(_, level)| level.quantity).sum()
     }
 
     /// What is so after `change`; a fact about something else changes nothing.
     pub fn evolve(&mut self, change: &Change) {
         let (fact, version) = (&change.fact, change.version);
         if let Some(after) = fact.level().filter(|_| fact.moves_level()) {
-            let level = self.levels.entry(after.store_id.clone()).or_default();
+            let mut level = self.level(&after.store_id);
             (level.quantity, level.reserved, level.version) = (after.total_quantity, after.reserved_total, version);
             if let Fact::StockSettingsChanged { low_stock_threshold, .. } = fact {
                 level.low_stock_threshold = low_stock_threshold.map(Quantity::units);
             }
+            self.levels.insert(after.store_id.clone(), level);
         } else if let Fact::ItemCreated(details) | Fact::ItemUpdated(details) = fact {
             self.item = Some(Item::of(details, version));
         } else if let (Fact::ItemDeleted { .. }, Some(item)) = (fact, &mut self.item) {

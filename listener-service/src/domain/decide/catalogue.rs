@@ -35,7 +35,7 @@ pub(super) fn update(subject: &Subject<'_>, fields: &CatalogueFields) -> Result<
     let item = subject.expected_item()?;
     let mut draft = Draft::of(subject.situation);
     draft.note(Fact::ItemUpdated(details(subject, &item.sku, fields)), item.version + 1);
-    let levels = subject.aggregate().into_iter().flat_map(|aggregate| &aggregate.levels);
+    let levels = subject.aggregate().into_iter().flat_map(|aggregate| aggregate.levels.iter());
     for (store, level) in levels {
         let place = Place { item_id: subject.item_id, sku: &item.sku, store };
         draft.set_threshold(place, level.low_stock_threshold.or(units(fields.low_stock_threshold)));
@@ -45,7 +45,7 @@ pub(super) fn update(subject: &Subject<'_>, fields: &CatalogueFields) -> Result<
 
 pub(super) fn delete(subject: &Subject<'_>) -> Result<Vec<Change>, Rejection> {
     let item = subject.expected_item()?;
-    let levels = subject.aggregate().map(|aggregate| &aggregate.levels).into_iter().flatten();
+    let levels = subject.aggregate().into_iter().flat_map(|aggregate| aggregate.levels.iter());
     let reserved: i64 = levels.clone().map(|(_, level)| level.reserved).sum();
     if reserved > 0 {
         let detail = format!("{reserved} unit(s) of {} are reserved; release them first", item.sku);
