@@ -1,5 +1,6 @@
 //! Serving: bounded header reads, and a drain that lets what has begun end.
 
+mod one_piece;
 mod timer;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use self::one_piece::OnePiece;
 use self::timer::ConnectionTimer;
 use crate::lifecycle::Shutdown;
 use crate::settings::SettingsError;
@@ -76,7 +78,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
             if !matches!(tokio::time::timeout(HEADER_READ_TIMEOUT, stream.readable()).await, Ok(Ok(()))) {
                 return;
             }
-            let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+            let connection = builder.serve_connection(TokioIo::new(OnePiece(stream)), service).into_owned();
             if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(%error, "a connection ended early");
             }
