@@ -51,7 +51,7 @@ pub(crate) struct Message {
 
 impl Message {
     pub(crate) fn of(request: &RequestEnvelope) -> Self {
-        let with = |name: &str, value: String| (name.to_owned(), Some(value.into()));
+        let with = |name: &'static str, value: String| (name.into(), Some(value.into()));
         Self {
             key: request.aggregate_id.to_string(),
             value: serde_json::to_vec(request).expect("ids, numbers and text always serialise"),

@@ -20,6 +20,8 @@ pub(crate) const X_CONSISTENCY_TOKEN: HeaderName = HeaderName::from_static("x-co
 
 /// Room for nearly every body, so that it need not grow while it is written.
 const USUAL_BYTES: usize = 512;
+/// Of a 202, with the request's id, which every answer has.
+const HEADERS: usize = 5;
 
 /// The body of a 202.
 #[derive(Debug, Serialize, ToSchema)]
@@ -69,7 +71,8 @@ impl Accepted {
             reservation_id = Some(ReservationId::of(command_id));
         }
         let consistency_token = token.to_string();
-        let status_url = format!("{query}/api/v1/commands/{command_id}?token={consistency_token}");
+        let command = command_id.to_string();
+        let status_url = [query.as_str(), "/api/v1/commands/", &command, "?token=", &consistency_token].concat();
         Self { command_id, status: "accepted", item_id, reservation_id, store_id, consistency_token, status_url }
     }
 
@@ -81,16 +84,18 @@ impl Accepted {
 
 impl IntoResponse for Accepted {
     fn into_response(self) -> Response {
-        let visible = |text: &str| HeaderValue::from_str(text).expect("a URL, an id and base64 are visible ASCII");
-        let headers = [
-            (header::LOCATION, visible(&self.status_url)),
-            (X_CONSISTENCY_TOKEN, visible(&self.consistency_token)),
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-            (header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_JSON)),
-        ];
         let mut body = Vec::with_capacity(USUAL_BYTES);
         serde_json::to_writer(&mut body, &self).expect("ids and text always serialise");
-        (StatusCode::ACCEPTED, headers, body).into_response()
+        let visible = |text: String| HeaderValue::try_from(text).expect("a URL, an id and base64 are visible ASCII");
+        let mut response = Response::new(body.into());
+        *response.status_mut() = StatusCode::ACCEPTED;
+        let headers = response.headers_mut();
+        headers.reserve(HEADERS);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_JSON));
+        headers.insert(header::LOCATION, visible(self.status_url));
+        headers.insert(X_CONSISTENCY_TOKEN, visible(self.consistency_token));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
     }
 }
 

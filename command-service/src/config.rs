@@ -120,6 +120,11 @@ impl QueryBaseUrl {
             Err(InvalidBaseUrl)
         }
     }
+
+    /// Without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl FromStr for QueryBaseUrl {

@@ -81,9 +81,16 @@ impl Intake {
         check_media_type(&parts.headers, &body)?;
         let named = Named::by(&mut parts).await?;
         let headers = WriteHeaders::parse(&parts.headers, changes)?;
-        let context = parts.extensions.remove().expect("shared::http::context::carry is around every route");
         let traceparent = traceparent(&parts.headers);
-        Ok(Self { method: parts.method, uri: parts.uri, context, traceparent, headers, named, body })
+        Ok(Self {
+            method: parts.method,
+            uri: parts.uri,
+            context: RequestContext::current(),
+            traceparent,
+            headers,
+            named,
+            body,
+        })
     }
 
     /// What `read` makes of the JSON body; `None` only if a field is at fault.

@@ -95,7 +95,7 @@ impl Entry {
 }
 
 fn headers(envelope: &RequestEnvelope, traceparent: &str) -> [Header; 5] {
-    let with = |name: &str, value: Bytes| (name.to_owned(), Some(value));
+    let with = |name: &'static str, value: Bytes| (name.into(), Some(value));
     [
         with(header::EVENT_TYPE, Bytes::from_static(envelope.event_type.as_bytes())),
         with(header::EVENT_ID, envelope.event_id.to_string().into()),

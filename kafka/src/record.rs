@@ -1,11 +1,13 @@
 //! A message, copied out of librdkafka: a borrowed one would pin its whole fetch buffer.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use rdkafka::Message;
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers};
 
 /// A header; a null value is none.
-pub type Header = (String, Option<Bytes>);
+pub type Header = (Cow<'static, str>, Option<Bytes>);
 
 /// Stands for a header's name that is not UTF-8.
 const UNREADABLE_NAME: &str = "(not UTF-8)";
@@ -14,9 +16,10 @@ const UNREADABLE_NAME: &str = "(not UTF-8)";
 fn header(headers: &BorrowedHeaders, index: usize) -> Header {
     let read = || {
         let header = headers.get(index);
-        (header.key.to_owned(), header.value.map(Bytes::copy_from_slice))
+        (Cow::Owned(header.key.to_owned()), header.value.map(Bytes::copy_from_slice))
     };
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| (UNREADABLE_NAME.to_owned(), None))
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+        .unwrap_or_else(|_| (Cow::Borrowed(UNREADABLE_NAME), None))
 }
 
 /// One message of a topic.

@@ -147,6 +147,6 @@ pub fn stored_headers(text: &str) -> Vec<kafka::Header> {
     let stored: Vec<(String, Option<String>)> = serde_json::from_str(text).unwrap_or_default();
     stored
         .into_iter()
-        .map(|(name, value)| (name, value.and_then(|value| STANDARD.decode(value).ok()).map(Into::into)))
+        .map(|(name, value)| (name.into(), value.and_then(|value| STANDARD.decode(value).ok()).map(Into::into)))
         .collect()
 }

@@ -32,6 +32,6 @@ fn decode(record: &Record) -> Result<RequestEnvelope, DecodeError> {
     if record.has_unreadable_header() {
         return Err(DecodeError::Malformed("the name of a header is not UTF-8".to_owned()));
     }
-    let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+    let headers = record.headers.iter().map(|(name, value)| (&**name, value.as_deref()));
     decode_request(record.key.as_deref(), record.value.as_deref(), headers)
 }

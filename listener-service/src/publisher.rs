@@ -314,7 +314,7 @@ impl<P: Sends> Publisher<P> {
                 ("dlq-origin-partition", row.get::<_, i32>(8)?.to_string()),
                 ("dlq-origin-offset", row.get::<_, i64>(9)?.to_string()),
             ];
-            headers.extend(ours.map(|(name, value)| (name.to_owned(), Some(value.into()))));
+            headers.extend(ours.map(|(name, value)| (name.into(), Some(value.into()))));
             Ok(Message { key: row.get(0)?, value: row.get(1)?, headers })
         })
     }
@@ -322,12 +322,12 @@ impl<P: Sends> Publisher<P> {
 
 fn fact(row: &Row) -> Message {
     let mut headers: Vec<Header> = vec![
-        (header::EVENT_TYPE.to_owned(), Some(row.event_type.clone().into())),
-        (header::TIMESTAMP.to_owned(), Some(row.occurred_at.to_string().into())),
-        (header::CONTENT_TYPE.to_owned(), Some(CONTENT_TYPE_JSON.into())),
+        (header::EVENT_TYPE.into(), Some(row.event_type.clone().into())),
+        (header::TIMESTAMP.into(), Some(row.occurred_at.to_string().into())),
+        (header::CONTENT_TYPE.into(), Some(CONTENT_TYPE_JSON.into())),
     ];
-    headers.extend(event_id(row).map(|id| (header::EVENT_ID.to_owned(), Some(id.to_string().into()))));
-    headers.extend(row.traceparent.clone().map(|parent| (header::TRACEPARENT.to_owned(), Some(parent.into()))));
+    headers.extend(event_id(row).map(|id| (header::EVENT_ID.into(), Some(id.to_string().into()))));
+    headers.extend(row.traceparent.clone().map(|parent| (header::TRACEPARENT.into(), Some(parent.into()))));
     Message {
         key: row.key.clone().map(String::into_bytes),
         value: row.message.clone().map(String::into_bytes),

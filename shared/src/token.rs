@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
@@ -81,7 +82,8 @@ impl ConsistencyToken {
 
 impl fmt::Display for ConsistencyToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(format!("{}@{}", self.offset, self.log)))
+        let inner = format!("{}@{}", self.offset, self.log);
+        Base64Display::new(inner.as_bytes(), &URL_SAFE_NO_PAD).fmt(f)
     }
 }
 

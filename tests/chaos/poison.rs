@@ -115,13 +115,13 @@ impl Poisoner {
         let envelope = RequestEnvelope::new(of.clone(), command_id, adjust, print, at);
         let mut body = serde_json::to_value(&envelope).expect("plain data is JSON");
         let mut message = Message { key: Some(of.to_string()), value: None, headers: Vec::new() };
-        message.headers.push((MARK.to_owned(), Some(format!("{kind:?}").into())));
+        message.headers.push((MARK.into(), Some(format!("{kind:?}").into())));
         match kind {
             Kind::NoKey => message.key = None,
             Kind::OtherKey => message.key = Some(item("SOMETHING-ELSE").to_string()),
             Kind::OtherHeader => {
                 let other = EventId::of_fact(command_id, 9).to_string();
-                message.headers.push(("event-id".to_owned(), Some(other.into())));
+                message.headers.push(("event-id".into(), Some(other.into())));
             }
             Kind::UnknownType => body["eventType"] = "StockEvaporationRequested".into(),
             Kind::NewerVersion => body["version"] = 99.into(),

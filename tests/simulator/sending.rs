@@ -94,11 +94,11 @@ impl Clients {
             ("poison: a tombstone", Record { value: None, ..record(&envelope, None) }),
             ("poison: too large", raw(Some(b"key"), Some(&vec![b'x'; 2500 + random.below(2)]))),
             ("poison: an unreadable header", {
-                let headers = vec![("(not UTF-8)".to_owned(), None)];
+                let headers = vec![("(not UTF-8)".into(), None)];
                 Record { headers, ..record(&envelope, None) }
             }),
             ("poison: a header that contradicts", {
-                let headers = vec![("event-type".to_owned(), Some("ItemEaten".into()))];
+                let headers = vec![("event-type".into(), Some("ItemEaten".into()))];
                 Record { headers, ..record(&envelope, None) }
             }),
         ];

@@ -110,7 +110,7 @@ impl Work {
     fn message(&mut self, request: &RequestEnvelope) -> Incoming {
         let offset = self.next_offset;
         self.next_offset += 1;
-        let header = |name: &str, value: String| (name.to_owned(), Some(Bytes::from(value)));
+        let header = |name: &'static str, value: String| (name.into(), Some(Bytes::from(value)));
         Incoming::read(Record {
             partition: 0,
             offset,

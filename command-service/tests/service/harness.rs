@@ -173,7 +173,7 @@ impl Whole {
 
 /// As the writer reads it.
 pub(crate) fn decoded(record: &Record) -> RequestEnvelope {
-    let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+    let headers = record.headers.iter().map(|(name, value)| (&**name, value.as_deref()));
     decode_request(record.key.as_deref(), record.value.as_deref(), headers).expect("the writer can read it")
 }
 

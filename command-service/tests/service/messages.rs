@@ -233,7 +233,7 @@ async fn each_route_emits_exactly_the_documented_message() {
             }),
             "{route}"
         );
-        let names: Vec<_> = record.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = record.headers.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names, ["event-type", "event-id", "timestamp", "traceparent", "content-type"], "{route}");
         assert_eq!(header(record, "event-type"), expected.event_type);
         assert_eq!(header(record, "event-id"), request.event_id.to_string());

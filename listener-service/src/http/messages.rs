@@ -99,6 +99,7 @@ pub(super) fn text(bytes: &[u8]) -> String {
 }
 
 pub(super) fn headers(headers: &[kafka::Header]) -> Vec<MessageHeader> {
-    let shown = |(name, value): &kafka::Header| MessageHeader { name: name.clone(), value: value.as_deref().map(text) };
+    let shown =
+        |(name, value): &kafka::Header| MessageHeader { name: name.to_string(), value: value.as_deref().map(text) };
     headers.iter().map(shown).collect()
 }

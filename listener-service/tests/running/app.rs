@@ -121,7 +121,7 @@ async fn poison_is_found_on_the_dlq_topic_and_by_the_operator_and_what_follows_i
     let (_folder, path) = database();
     let broker = Broker::start().await;
     let listener = Listener::start(&broker, &path).await;
-    let mine = ("mine".to_owned(), Some(bytes::Bytes::from_static(b"\xff")));
+    let mine = ("mine".into(), Some(bytes::Bytes::from_static(b"\xff")));
     let offset = broker.put(Some(b"k"), b"\xffgarbage", &[mine]).await;
     broker.put(None, b"{}", &[]).await;
     broker.send(&create("A", 3)).await;

@@ -31,7 +31,7 @@ tokio::task_local! {
     pub(crate) static ANSWERING: (&'static str, RequestContext);
 }
 
-/// The ids of a request, an extension of each; clones share them.
+/// The ids of a request; clones share them.
 #[derive(Debug, Clone)]
 pub struct RequestContext(Arc<Ids>);
 
@@ -51,6 +51,11 @@ impl RequestContext {
             HeaderValue::from_str(id::random().hyphenated().encode_lower(fresh)).expect("a UUID is a header value")
         });
         Self(Arc::new(Ids { request, correlation: visible(headers, &CORRELATION_ID), command: OnceLock::new() }))
+    }
+
+    /// Of the request that this task is answering, inside of what [`carry`] is around.
+    pub fn current() -> Self {
+        ANSWERING.try_with(|(_, context)| context.clone()).expect("`carry` is around every route")
     }
 
     /// The client's `X-Correlation-ID`, or the request id.
@@ -119,13 +124,12 @@ fn answer(
     service: &'static str,
     meters: Meters,
     route: &mut Route,
-    mut request: Request,
+    request: Request,
 ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
     let started = Instant::now();
     let context = RequestContext::of(request.headers());
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().cloned();
-    request.extensions_mut().insert(context.clone());
     let answering = route.call(request);
     ANSWERING.scope((service, context.clone()), async move {
         let Ok(mut response) = answering.await;

@@ -334,9 +334,12 @@ pub fn fingerprint(of: Option<&AggregateId>, command: &Command, expected_version
 }
 
 fn hex(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
     let mut text = String::with_capacity(bytes.len() * 2);
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    text.extend(digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 0xf));
+    }
     text
 }
 

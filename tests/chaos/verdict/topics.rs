@@ -74,7 +74,7 @@ impl Topics {
             headers: record
                 .headers
                 .iter()
-                .map(|(name, value)| (name.clone(), value.as_ref().map(|bytes| bytes.to_vec())))
+                .map(|(name, value)| (name.to_string(), value.as_ref().map(|bytes| bytes.to_vec())))
                 .collect(),
         };
         let all = |records: &[Record]| records.iter().map(message).collect();
