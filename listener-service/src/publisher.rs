@@ -139,6 +139,8 @@ impl<P: Sends> Publisher<P> {
         let mut sequence = self.outlet.status.sequence();
         loop {
             let began = Instant::now();
+            // Asked before the journal is: what was committed before the end began is found.
+            let is_ending = shutdown.has_begun();
             let step = self.step().unwrap_or_else(|error| {
                 self.connection = None;
                 self.outlet.status.tell(PUBLISHER, Condition::Degraded, error.to_string());
@@ -148,7 +150,7 @@ impl<P: Sends> Publisher<P> {
                 self.outlet.status.tell(PUBLISHER, Condition::Down, reason);
                 return;
             }
-            if shutdown.is_expired() || (shutdown.has_begun() && step != Step::Progressed) {
+            if shutdown.is_expired() || (is_ending && step != Step::Progressed) {
                 return;
             }
             match step {

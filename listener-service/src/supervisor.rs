@@ -68,8 +68,9 @@ impl Supervisor {
         self.status.begun(writer.sequence(), writer.log().next_offset);
         let intake = Arc::new(Intake::new(self.config.writer.batch_max));
         let consumer = Consumer::spawn(reader, writer.log().clone(), Arc::clone(&intake))?;
-        let publisher = self.publisher()?;
-        let projector = self.projector(lease)?;
+        let followers = self.shutdown.later();
+        let publisher = self.publisher(followers.clone())?;
+        let projector = self.projector(lease, followers.clone())?;
         tracing::info!(
             epoch = lease.epoch,
             log = %writer.log().id,
@@ -85,7 +86,7 @@ impl Supervisor {
             settings: self.config.writer.clone(),
             shutdown: self.shutdown.clone(),
         });
-        let ended = Work::new(core, Threads { consumer, publisher, projector }).run();
+        let ended = Work::new(core, Threads { consumer, publisher, projector, followers }).run();
         self.status.set_role(Role::Standby, lease.epoch);
         Ok(ended?)
     }
@@ -226,21 +227,21 @@ impl Supervisor {
         Ok(log)
     }
 
-    fn publisher(&self) -> std::io::Result<JoinHandle<()>> {
+    fn publisher(&self, shutdown: Shutdown) -> std::io::Result<JoinHandle<()>> {
         let path = self.config.sqlite_path.clone();
         let outlet = Outlet {
             producer: self.producer.clone(),
             topics: self.config.topics.clone(),
             status: Arc::clone(&self.status),
             runtime: self.runtime.clone(),
-            shutdown: self.shutdown.clone(),
+            shutdown,
         };
         std::thread::Builder::new().name("publisher".to_owned()).spawn(in_current_span(move || {
             Publisher::new(path, outlet).run();
         }))
     }
 
-    fn projector(&self, lease: Lease) -> std::io::Result<Option<JoinHandle<()>>> {
+    fn projector(&self, lease: Lease, shutdown: Shutdown) -> std::io::Result<Option<JoinHandle<()>>> {
         let Some(redis) = self.config.redis.clone() else { return Ok(None) };
         let projector = Projector::new(projector::Parts {
             path: self.config.sqlite_path.clone(),
@@ -248,7 +249,7 @@ impl Supervisor {
             epoch: lease.epoch,
             status: Arc::clone(&self.status),
             runtime: self.runtime.clone(),
-            shutdown: self.shutdown.clone(),
+            shutdown,
             time: TimeSource::Machine,
         });
         let run = in_current_span(move || projector.run());

@@ -51,6 +51,7 @@ pub struct Work {
     consumer: Consumer,
     publisher: JoinHandle<()>,
     projector: Option<JoinHandle<()>>,
+    followers: Shutdown,
 }
 
 /// What is done with the writer, step by step; it knows of no thread.
@@ -74,6 +75,8 @@ pub struct Threads {
     pub publisher: JoinHandle<()>,
     /// Who keeps the read model, if there is one.
     pub projector: Option<JoinHandle<()>>,
+    /// Tells publisher and projector that the writer has written its last: what it commits while it ends is published, too.
+    pub followers: Shutdown,
 }
 
 /// What the core is made of.
@@ -95,8 +98,8 @@ pub struct Parts {
 impl Work {
     /// Ready to begin.
     pub fn new(core: Core, threads: Threads) -> Self {
-        let Threads { consumer, publisher, projector } = threads;
-        Self { core, consumer, publisher, projector }
+        let Threads { consumer, publisher, projector, followers } = threads;
+        Self { core, consumer, publisher, projector, followers }
     }
 
     /// Works until told to stop, or until it cannot go on.
@@ -118,6 +121,7 @@ impl Work {
                 break ended;
             }
         };
+        self.followers.follow();
         self.consumer.stop();
         match ended {
             Ended::Stopped => {

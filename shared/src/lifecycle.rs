@@ -41,6 +41,17 @@ impl Shutdown {
         }
     }
 
+    /// For what ends after something else has: it begins by itself, with [`Self::follow`], and has this one's deadline.
+    #[must_use]
+    pub fn later(&self) -> Self {
+        Self { token: CancellationToken::new(), expired: self.expired.clone() }
+    }
+
+    /// What was to end before has ended.
+    pub fn follow(&self) {
+        self.token.cancel();
+    }
+
     /// Waits until it has begun.
     pub async fn begun(&self) {
         self.token.cancelled().await;
