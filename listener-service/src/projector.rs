@@ -163,10 +163,12 @@ impl<C: Cache> Projector<C> {
         let (mut sequence, mut next_offset) = (self.parts.status.sequence(), self.parts.status.next_offset());
         loop {
             let began = Instant::now();
+            // Asked before the journal is, as the publisher does.
+            let is_ending = shutdown.has_begun();
             let step = self.step();
             // What is half filled is of no use to anybody.
             let has_more = step == Step::Progressed && matches!(self.phase, Phase::Whole(_));
-            if step == Step::Fenced || shutdown.is_expired() || (shutdown.has_begun() && !has_more) {
+            if step == Step::Fenced || shutdown.is_expired() || (is_ending && !has_more) {
                 return;
             }
             match step {

@@ -80,8 +80,7 @@ async fn writer_between_is_inside_a_transaction() {
         world.send(&add_one("A")).await;
     }
     let process = world.start(Some(("FAILPOINT", "writer-between:1:stop")));
-    let stat = format!("/proc/{}/stat", process.pid());
-    eventually(SOON, async || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "))).await;
+    eventually(SOON, async || process.is_stopped()).await;
     world.assert_batches_are_whole();
     let probe = rusqlite::Connection::open(&world.path).expect("opened");
     probe.busy_timeout(Duration::ZERO).expect("set");
@@ -166,6 +165,19 @@ async fn shutdown_is_when_all_is_published_and_the_lease_is_held() {
     assert_eq!(world.look::<i64>("SELECT pid FROM lease"), pid);
     assert_eq!(world.broker.read("inventory.items").len(), 1);
     assert_eq!(world.broker.read("inventory.stock").len(), 2);
+    world.is_followed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_after_the_signal_is_published_before_the_end() {
+    let mut world = World::new().await;
+    let mut process = world.start(Some(("FAILPOINT", "writer-positioned:1:stop")));
+    eventually(SOON, async || process.is_stopped()).await;
+    process.signal("-TERM");
+    process.signal("-CONT");
+    assert!(process.ended_well());
+    assert!(world.outcomes() > 0 && world.is_all_published());
+    assert!(!world.broker.read("inventory.items").is_empty());
     world.is_followed().await;
 }
 

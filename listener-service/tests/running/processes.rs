@@ -50,8 +50,12 @@ impl Process {
         i64::from(self.0.id())
     }
 
+    pub(crate) fn is_stopped(&self) -> bool {
+        std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).is_ok_and(|stat| stat.contains(") T "))
+    }
+
     /// Waits until it has ended; whether its exit code was 0.
-    fn ended_well(&mut self) -> bool {
+    pub(crate) fn ended_well(&mut self) -> bool {
         eventually_blocking(SOON, || self.0.try_wait().expect("ours")).success()
     }
 }
@@ -148,8 +152,7 @@ async fn stop(process: &Process, path: &Path, inside_a_transaction: bool) {
     probe.busy_timeout(Duration::ZERO).expect("set");
     eventually(SOON, async || {
         process.signal("-STOP");
-        let stat = format!("/proc/{}/stat", process.pid());
-        eventually_blocking(SOON, || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T ")));
+        eventually_blocking(SOON, || process.is_stopped());
         let locked = probe.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err();
         if locked == inside_a_transaction {
             return true;

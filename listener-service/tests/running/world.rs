@@ -78,9 +78,13 @@ impl World {
         checker::check(&self.path, &self.history)
     }
 
+    pub(crate) fn is_all_published(&self) -> bool {
+        let sql = "SELECT published = (SELECT max(sequence) FROM journal) FROM progress";
+        look(&self.path, sql) == Some(true)
+    }
+
     pub(crate) async fn all_is_published(&self) {
-        let all_is_published = "SELECT published = (SELECT max(sequence) FROM journal) FROM progress";
-        eventually(SOON, async || look::<bool>(&self.path, all_is_published) == Some(true)).await;
+        eventually(SOON, async || self.is_all_published()).await;
     }
 
     /// Another one goes on, and in the end all is as if nobody had died.
