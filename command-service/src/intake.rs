@@ -82,15 +82,8 @@ impl Intake {
         let named = Named::by(&mut parts).await?;
         let headers = WriteHeaders::parse(&parts.headers, changes)?;
         let traceparent = traceparent(&parts.headers);
-        Ok(Self {
-            method: parts.method,
-            uri: parts.uri,
-            context: RequestContext::current(),
-            traceparent,
-            headers,
-            named,
-            body,
-        })
+        let context = RequestContext::current();
+        Ok(Self { method: parts.method, uri: parts.uri, context, traceparent, headers, named, body })
     }
 
     /// What `read` makes of the JSON body; `None` only if a field is at fault.

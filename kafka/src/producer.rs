@@ -178,8 +178,8 @@ impl Producer {
 
     fn enqueue(&self, message: Outgoing<'_>, reporter: Reporter) -> Result<(), NotEnqueued> {
         let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
-        for (name, value) in message.headers {
-            headers = headers.insert(RdHeader { key: name, value: value.as_deref() });
+        for (key, value) in message.headers {
+            headers = headers.insert(RdHeader { key, value: value.as_deref() });
         }
         let context = self.inner.client.context();
         let number = context.unacknowledged().begin(reporter);

@@ -16,10 +16,9 @@ const UNREADABLE_NAME: &str = "(not UTF-8)";
 fn header(headers: &BorrowedHeaders, index: usize) -> Header {
     let read = || {
         let header = headers.get(index);
-        (Cow::Owned(header.key.to_owned()), header.value.map(Bytes::copy_from_slice))
+        (header.key.to_owned().into(), header.value.map(Bytes::copy_from_slice))
     };
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
-        .unwrap_or_else(|_| (Cow::Borrowed(UNREADABLE_NAME), None))
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| (UNREADABLE_NAME.into(), None))
 }
 
 /// One message of a topic.

@@ -48,7 +48,9 @@ fn item(sku: &str, (quantity, reserved): (i64, i64)) -> Aggregate {
     let level = Level { quantity, reserved, low_stock_threshold: None, version: 3 };
     let sku = Sku::parse(sku).expect("a SKU");
     let item = Item { sku, version: 1, deleted: false, price: None, low_stock_threshold: Some(7) };
-    Aggregate { item: Some(item), levels: [(StoreId::main(), level)].into_iter().collect() }
+    let mut aggregate = Aggregate { item: Some(item), ..Aggregate::default() };
+    aggregate.levels.insert(StoreId::main(), level);
+    aggregate
 }
 
 /// Two units of each of these at `main`.

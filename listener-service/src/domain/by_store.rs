@@ -54,16 +54,6 @@ impl<T> Default for ByStore<T> {
     }
 }
 
-impl<T> FromIterator<(StoreId, T)> for ByStore<T> {
-    fn from_iter<I: IntoIterator<Item = (StoreId, T)>>(all: I) -> Self {
-        let mut values = Self::default();
-        for (store, value) in all {
-            values.insert(store, value);
-        }
-        values
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
