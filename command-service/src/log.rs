@@ -10,7 +10,7 @@ mod unapplied;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use kafka::{DeliveryFailure, NotEnqueued, Producer};
+use kafka::{DeliveryFailure, NotEnqueued, Prepared, Producer};
 use shared::problem::{Problem, ProblemCode};
 use shared::token::{ConsistencyToken, LogId};
 use tokio::sync::{oneshot, watch};
@@ -20,8 +20,6 @@ use tokio::time::{Instant, timeout_at};
 pub(crate) use broker::{BROKER, BrokerWatch, LogLost};
 use groups::{Appended, Groups, Series};
 use unapplied::{Place, Unapplied};
-
-use crate::message::Entry;
 
 /// Why there is no 202.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -111,7 +109,7 @@ impl CommandLog {
     }
 
     /// Appends one message and waits until it is durable, at most `ack_wait` from when it was enqueued.
-    pub(crate) async fn append(&self, entry: Box<Entry>) -> Result<ConsistencyToken, NotAccepted> {
+    pub(crate) async fn append(&self, entry: Box<Prepared>) -> Result<ConsistencyToken, NotAccepted> {
         let enqueued = self.enqueue(entry, None).await?;
         self.durable(enqueued).await
     }
@@ -120,7 +118,7 @@ impl CommandLog {
     /// is refused none is enqueued: what follows may need what it does.
     pub(crate) async fn append_all(
         &self,
-        entries: impl IntoIterator<Item = Box<Entry>>,
+        entries: impl IntoIterator<Item = Box<Prepared>>,
     ) -> Vec<Result<ConsistencyToken, NotAccepted>> {
         let mut enqueued = Vec::new();
         let mut refused = None;
@@ -144,7 +142,7 @@ impl CommandLog {
     }
 
     /// With `Err` nothing was enqueued.
-    async fn enqueue(&self, entry: Box<Entry>, series: Option<Series>) -> Result<Enqueued, NotAccepted> {
+    async fn enqueue(&self, entry: Box<Prepared>, series: Option<Series>) -> Result<Enqueued, NotAccepted> {
         // Without it there is no token to answer with.
         let Some(log) = self.id.get().cloned() else {
             return Err(NotAccepted::Unavailable("it is not known yet which log the broker holds".to_owned()));

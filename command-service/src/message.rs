@@ -3,8 +3,7 @@
 //! With an idempotency key the command id follows from caller, method, path, key and what is asked, so that a service
 //! without memory gives a retry the same id. Without a key nobody can repeat the command, and its id is fresh.
 
-use axum::body::Bytes;
-use kafka::{Header, Outgoing};
+use kafka::Prepared;
 use shared::aggregate::AggregateId;
 use shared::clock::Timestamp;
 use shared::id::{CommandId, EventId, IdempotencyId, ReservationId};
@@ -40,15 +39,7 @@ pub(crate) struct Message {
     /// Its parts.
     pub envelope: RequestEnvelope,
     /// The same as the log has it.
-    pub entry: Box<Entry>,
-}
-
-/// An entry of the log.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    key: String,
-    value: Vec<u8>,
-    headers: [Header; 5],
+    pub entry: Box<Prepared>,
 }
 
 impl Message {
@@ -75,32 +66,17 @@ impl Message {
         };
         let mut value = Vec::with_capacity(USUAL_BYTES);
         serde_json::to_writer(&mut value, &envelope).expect("ids, numbers and text always serialise");
-        let headers = headers(&envelope, &intake.traceparent);
-        let entry = Box::new(Entry { key: envelope.aggregate_id.to_string(), value, headers });
+        let key = envelope.aggregate_id.to_string().into_bytes();
+        let (event_id, timestamp) = (envelope.event_id.to_string(), envelope.occurred_at.to_string());
+        let headers = [
+            (header::EVENT_TYPE, envelope.event_type),
+            (header::EVENT_ID, &event_id),
+            (header::TIMESTAMP, &timestamp),
+            (header::TRACEPARENT, &intake.traceparent),
+            (header::CONTENT_TYPE, CONTENT_TYPE_JSON),
+        ];
+        let headers = headers.map(|(name, text)| (name, Some(text.as_bytes())));
+        let entry = Box::new(Prepared::new(Some(key), Some(value), headers));
         Self { envelope, entry }
     }
-}
-
-impl Entry {
-    /// For `topic`.
-    pub(crate) fn outgoing<'a>(&'a self, topic: &'a str) -> Outgoing<'a> {
-        Outgoing { topic, key: Some(self.key.as_bytes()), value: Some(&self.value), headers: &self.headers }
-    }
-
-    /// The bytes of key, value and headers.
-    pub(crate) fn size(&self) -> usize {
-        let headers = self.headers.iter().map(|(name, value)| name.len() + value.as_deref().map_or(0, <[u8]>::len));
-        self.key.len() + self.value.len() + headers.sum::<usize>()
-    }
-}
-
-fn headers(envelope: &RequestEnvelope, traceparent: &str) -> [Header; 5] {
-    let with = |name: &'static str, value: Bytes| (name.into(), Some(value));
-    [
-        with(header::EVENT_TYPE, Bytes::from_static(envelope.event_type.as_bytes())),
-        with(header::EVENT_ID, envelope.event_id.to_string().into()),
-        with(header::TIMESTAMP, envelope.occurred_at.to_string().into()),
-        with(header::TRACEPARENT, Bytes::copy_from_slice(traceparent.as_bytes())),
-        with(header::CONTENT_TYPE, Bytes::from_static(CONTENT_TYPE_JSON.as_bytes())),
-    ]
 }

@@ -4,6 +4,7 @@
 //! gave up, so all that can be said of one without a report is "unknown".
 
 mod in_flight;
+mod prepared;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use rdkafka::Message;
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header as RdHeader, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use tokio::sync::watch;
 
@@ -22,6 +23,7 @@ use shared::token::LogId;
 
 pub use in_flight::Delivery;
 use in_flight::{Gathering, Reporter, Unacknowledged};
+pub use prepared::Prepared;
 
 /// Once the oldest message has waited this long for its report, further ones are refused.
 pub const STALLED_AFTER: Duration = Duration::from_secs(1);
@@ -91,6 +93,9 @@ pub struct Outgoing<'a> {
 
 /// What became of a message: the offset that the broker gave it, unless it knew the message already.
 pub type Report = Result<Option<i64>, DeliveryFailure>;
+
+/// What librdkafka takes, with the message's number among [`Unacknowledged`].
+type Record<'a> = BaseRecord<'a, [u8], [u8], usize>;
 
 struct Context {
     state: watch::Sender<BrokerState>,
@@ -168,7 +173,9 @@ impl Producer {
     pub fn send(&self, message: Outgoing<'_>) -> Result<Delivery, NotEnqueued> {
         self.accepts()?;
         let (reporter, delivery) = Delivery::to_come();
-        self.enqueue(message, reporter).map(|()| delivery)
+        let headers = message.headers.iter().map(|(name, value)| (&**name, value.as_deref()));
+        let record = record(message.topic, message.key, message.value, Some(prepared::native(headers)));
+        self.enqueue(record, reporter).map(|()| delivery)
     }
 
     /// For messages that are to be sent one behind another, with one wait for all of them.
@@ -176,17 +183,10 @@ impl Producer {
         Group { producer: self.clone(), gathering: Arc::default() }
     }
 
-    fn enqueue(&self, message: Outgoing<'_>, reporter: Reporter) -> Result<(), NotEnqueued> {
-        let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
-        for (key, value) in message.headers {
-            headers = headers.insert(RdHeader { key, value: value.as_deref() });
-        }
+    fn enqueue(&self, mut record: Record<'_>, reporter: Reporter) -> Result<(), NotEnqueued> {
         let context = self.inner.client.context();
         let number = context.unacknowledged().begin(reporter);
-        let mut record: BaseRecord<'_, [u8], [u8], usize> =
-            BaseRecord::with_opaque_to(message.topic, number).headers(headers);
-        record.key = message.key;
-        record.payload = message.value;
+        record.delivery_opaque = number;
         self.inner.client.send(record).map_err(|(error, _)| {
             let refused = not_enqueued(&error);
             if let Some(reporter) = context.unacknowledged().end(number) {
@@ -267,11 +267,12 @@ impl Producer {
 }
 
 impl Group {
-    /// Enqueues one message. With `Err` it was not enqueued, and that is its report. Whether the producer
-    /// [accepts](Producer::accepts) any is not asked again.
-    pub fn send(&self, message: Outgoing<'_>) -> Result<(), NotEnqueued> {
+    /// Enqueues one message, once: its headers are taken. With `Err` it was not enqueued, and that is its report. Whether
+    /// the producer [accepts](Producer::accepts) any is not asked again.
+    pub fn send(&self, topic: &str, message: &mut Prepared) -> Result<(), NotEnqueued> {
         let place = self.gathering.expect_one();
-        self.producer.enqueue(message, Reporter::Among(Arc::clone(&self.gathering), place))
+        let record = record(topic, message.key.as_deref(), message.value.as_deref(), message.headers.take());
+        self.producer.enqueue(record, Reporter::Among(Arc::clone(&self.gathering), place))
     }
 
     /// Waits until each has its report, without a bound of its own.
@@ -316,6 +317,16 @@ impl Context {
     fn unacknowledged(&self) -> MutexGuard<'_, Unacknowledged> {
         self.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Its number is not known yet.
+fn record<'a>(
+    topic: &'a str,
+    key: Option<&'a [u8]>,
+    payload: Option<&'a [u8]>,
+    headers: Option<OwnedHeaders>,
+) -> Record<'a> {
+    BaseRecord { topic, partition: None, payload, key, timestamp: None, headers, delivery_opaque: 0 }
 }
 
 fn not_enqueued(error: &RdKafkaError) -> NotEnqueued {

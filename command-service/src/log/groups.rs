@@ -10,13 +10,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use kafka::{Group, NotEnqueued, Producer, STALLED_AFTER};
+use kafka::{Group, NotEnqueued, Prepared, Producer, STALLED_AFTER};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::NotAccepted;
-use crate::message::Entry;
 
 /// The most that wait. Each has somebody who waits for its report, so there are hardly more than connections.
 const QUEUE: usize = 20_000;
@@ -37,7 +36,7 @@ pub(super) struct Groups {
 }
 
 struct Waiting {
-    entry: Box<Entry>,
+    entry: Box<Prepared>,
     appended: oneshot::Sender<Appended>,
     series: Option<Series>,
     since: Instant,
@@ -62,7 +61,7 @@ impl Groups {
     /// Puts one message in the queue. With `Err` it is not there, and will not be on the log.
     pub(super) fn put(
         &self,
-        entry: Box<Entry>,
+        entry: Box<Prepared>,
         series: Option<Series>,
     ) -> Result<oneshot::Receiver<Appended>, NotAccepted> {
         self.producer.accepts()?;
@@ -124,14 +123,14 @@ impl Sending {
     fn send(&self, group: &mut Vec<Waiting>, out: &Group) -> Vec<Waiting> {
         let refused = self.producer.accepts().map_err(NotAccepted::from).err();
         let mut sent = Vec::with_capacity(group.len());
-        for waiting in group.drain(..) {
+        for mut waiting in group.drain(..) {
             let before = refused.clone().or_else(|| waiting.series.as_ref()?.get().cloned());
             if let Some(refused) = before {
                 waiting.refuse(refused);
                 continue;
             }
             // Its report says the same, and only who comes behind it must know now.
-            if let (Err(refused), Some(series)) = (out.send(waiting.entry.outgoing(&self.topic)), &waiting.series) {
+            if let (Err(refused), Some(series)) = (out.send(&self.topic, &mut waiting.entry), &waiting.series) {
                 let _ = series.set(refused.into());
             }
             sent.push(waiting);

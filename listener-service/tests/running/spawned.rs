@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kafka::{EmbeddedBroker, Outgoing, Patience, Producer, Topics};
+use kafka::{EmbeddedBroker, Patience, Prepared, Producer, Topics};
 use rusqlite::{Connection, OpenFlags};
 use shared::aggregate::AggregateId;
 use shared::clock::Timestamp;
@@ -34,9 +34,10 @@ impl Broker {
     }
 
     pub(crate) async fn put(&self, key: Option<&[u8]>, value: &[u8], headers: &[kafka::Header]) -> i64 {
-        let message = Outgoing { topic: &self.topics.commands, key, value: Some(value), headers };
+        let headers = headers.iter().map(|(name, value)| (&**name, value.as_deref()));
+        let mut message = Prepared::new(key.map(Vec::from), Some(value.to_vec()), headers);
         let alone = self.producer.group();
-        alone.send(message).expect("enqueued");
+        alone.send(&self.topics.commands, &mut message).expect("enqueued");
         alone.settled().await;
         let reported = alone.reports().remove(0).expect("acknowledged");
         self.producer.offset(&self.topics.commands, reported).await.expect("an offset")
