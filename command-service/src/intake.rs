@@ -3,6 +3,8 @@
 //! 404 and 405 are the router's. Then: body too large, media type, ids in the path, headers, JSON, fields. A request that
 //! is wrong in two ways is always told the same one.
 
+use std::pin::Pin;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
@@ -38,6 +40,9 @@ pub(crate) struct Intake {
     body: Bytes,
 }
 
+/// Boxed, like what it gives: else every future around it had the room for both, and each move of one copies all of it.
+pub(crate) type Receiving = Pin<Box<dyn Future<Output = Result<Box<Intake>, Problem>> + Send>>;
+
 /// What the path names.
 #[derive(Debug, Default)]
 struct Named {
@@ -48,42 +53,44 @@ struct Named {
 
 impl Intake {
     /// A write with a JSON body. `changes`: see [`WriteHeaders::parse`].
-    pub(crate) async fn json(request: Request, changes: Option<ETagKind>) -> Result<Self, Problem> {
-        Self::receive(request, changes, MAX_BODY_BYTES, |headers, _| body::require_json(headers)).await
+    pub(crate) fn json(request: Request, changes: Option<ETagKind>) -> Receiving {
+        Self::receive(request, changes, MAX_BODY_BYTES, |headers, _| body::require_json(headers))
     }
 
     /// A write with a JSON body or none; without one no media type need be announced.
-    pub(crate) async fn json_or_nothing(request: Request, changes: Option<ETagKind>) -> Result<Self, Problem> {
+    pub(crate) fn json_or_nothing(request: Request, changes: Option<ETagKind>) -> Receiving {
         Self::receive(request, changes, MAX_BODY_BYTES, |headers, body| {
             if body.is_empty() { Ok(()) } else { body::require_json(headers) }
         })
-        .await
     }
 
     /// A write without a body, so that no media type need be announced.
-    pub(crate) async fn bodyless(request: Request, changes: Option<ETagKind>) -> Result<Self, Problem> {
-        Self::receive(request, changes, MAX_BODY_BYTES, |_, _| Ok(())).await
+    pub(crate) fn bodyless(request: Request, changes: Option<ETagKind>) -> Receiving {
+        Self::receive(request, changes, MAX_BODY_BYTES, |_, _| Ok(()))
     }
 
     /// Many writes in one JSON body.
-    pub(crate) async fn batch(request: Request) -> Result<Self, Problem> {
-        Self::receive(request, None, MAX_BATCH_BYTES, |headers, _| body::require_json(headers)).await
+    pub(crate) fn batch(request: Request) -> Receiving {
+        Self::receive(request, None, MAX_BATCH_BYTES, |headers, _| body::require_json(headers))
     }
 
-    async fn receive(
+    fn receive(
         request: Request,
         changes: Option<ETagKind>,
         limit: usize,
         check_media_type: fn(&HeaderMap, &Bytes) -> Result<(), Problem>,
-    ) -> Result<Self, Problem> {
-        let (mut parts, body) = request.into_parts();
-        let body = body::read(&parts.headers, body, limit).await?;
-        check_media_type(&parts.headers, &body)?;
-        let named = Named::by(&mut parts).await?;
-        let headers = WriteHeaders::parse(&parts.headers, changes)?;
-        let traceparent = traceparent(&parts.headers);
-        let context = RequestContext::current();
-        Ok(Self { method: parts.method, uri: parts.uri, context, traceparent, headers, named, body })
+    ) -> Receiving {
+        Box::pin(async move {
+            let (mut parts, body) = request.into_parts();
+            let body = body::read(&parts.headers, body, limit).await?;
+            check_media_type(&parts.headers, &body)?;
+            let named = Named::by(&mut parts).await?;
+            let headers = WriteHeaders::parse(&parts.headers, changes)?;
+            let traceparent = traceparent(&parts.headers);
+            let context = RequestContext::current();
+            let Parts { method, uri, .. } = parts;
+            Ok(Box::new(Self { method, uri, context, traceparent, headers, named, body }))
+        })
     }
 
     /// What `read` makes of the JSON body; `None` only if a field is at fault.

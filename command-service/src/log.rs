@@ -147,9 +147,10 @@ impl CommandLog {
         let Some(log) = self.id.get().cloned() else {
             return Err(NotAccepted::Unavailable("it is not known yet which log the broker holds".to_owned()));
         };
+        // Boxed, as what else few come to: all would move the room for it about.
         let place = match &self.unapplied {
             None => None,
-            Some(unapplied) => Some(unapplied.enter(entry.size()).await?),
+            Some(unapplied) => Some(Box::pin(unapplied.enter(entry.size())).await?),
         };
         let appended = self.groups.put(entry, series)?;
         let pending = match place {
@@ -173,7 +174,7 @@ impl CommandLog {
     async fn durable(&self, Enqueued { log, pending }: Enqueued) -> Result<ConsistencyToken, NotAccepted> {
         let offset = match pending {
             Pending::Acknowledgement(appended) => acknowledged(&self.producer, &self.topic, appended).await?,
-            Pending::Commit(committing, until) => match timeout_at(until, committing).await {
+            Pending::Commit(committing, until) => match Box::pin(timeout_at(until, committing)).await {
                 Ok(Ok(committed)) => committed?,
                 Ok(Err(error)) => return Err(NotAccepted::Unknown(error.to_string())),
                 Err(_) => {

@@ -207,7 +207,7 @@ impl Producer {
             Some(offset) => Ok(offset),
             // A retry that the broker recognised as a duplicate is reported without its offset: it is in the log,
             // somewhere below the end.
-            None => self.last_offset(topic.to_owned()).await,
+            None => Box::pin(self.last_offset(topic.to_owned())).await,
         }
     }
 

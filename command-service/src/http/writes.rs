@@ -33,11 +33,15 @@ impl Writes {
     }
 
     /// Puts the command on the log; the answer is a 202 once it is durable there.
-    pub(super) async fn accept(&self, intake: &Intake, asked: Asked) -> Result<Response, Problem> {
+    pub(super) fn accept<'a>(
+        &'a self,
+        intake: &Intake,
+        asked: Asked,
+    ) -> impl Future<Output = Result<Response, Problem>> + use<'a> {
         let Message { envelope, entry } = Message::new(intake, intake.headers.idempotency_key.as_deref(), asked);
         intake.context.became(envelope.command_id);
-        let token = self.0.log.append(entry).await?;
-        Ok(self.accepted(&envelope, &token).into_response())
+        let (envelope, appended) = (Box::new(envelope), self.0.log.append(entry));
+        async move { Ok(self.accepted(&envelope, &appended.await?).into_response()) }
     }
 
     /// Puts commands on the log in their order, and says of each whether it is durable there.

@@ -4,12 +4,17 @@ mod fields;
 mod strict;
 
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, Limited};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 pub use fields::{Fault, Faults, Fields, array, flag, object, text, whole};
 
@@ -32,11 +37,31 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes
     }
     let broke_off =
         |why: &dyn fmt::Display| Problem::new(ProblemCode::MalformedJson, format!("the body broke off: {why}"));
-    match tokio::time::timeout(BODY_WITHIN, Limited::new(body, limit).collect()).await {
+    match within(BODY_WITHIN, Limited::new(body, limit).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(broke_off(&error)),
         Err(_) => Err(broke_off(&format_args!("it was not complete after {} s", BODY_WITHIN.as_secs()))),
+    }
+}
+
+/// A time-out without an alarm for what is there in the second turn of its task: hyper hands a body over in the turn after
+/// it was first asked for, and most are there by then. An alarm goes into tokio's wheel and out again, behind a lock that
+/// all requests share.
+async fn within<F: Future>(time: Duration, future: F) -> Result<F::Output, Elapsed> {
+    let (mut future, mut is_second) = (pin!(future), false);
+    let soon = poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if is_second => Poll::Ready(None),
+        Poll::Pending => {
+            is_second = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    });
+    match soon.await {
+        Some(output) => Ok(output),
+        None => Box::pin(timeout(time, future)).await,
     }
 }
 
@@ -50,5 +75,27 @@ pub fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
         let sent = if value.is_empty() { "none".to_owned() } else { format!("{value:?}") };
         let detail = format!("send the header Content-Type: application/json (sent: {sent})");
         Err(Problem::new(ProblemCode::UnsupportedMediaType, detail))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(20);
+
+    #[tokio::test]
+    async fn what_comes_late_is_waited_for_and_what_does_not_come_is_given_up() {
+        let there = within(Duration::ZERO, std::future::ready(1)).await;
+        let next_turn = within(Duration::ZERO, tokio::task::yield_now()).await;
+        assert_eq!((there.ok(), next_turn.is_ok()), (Some(1), true));
+        let later = async {
+            tokio::time::sleep(MOMENT).await;
+            2
+        };
+        assert_eq!(within(100 * MOMENT, later).await.ok(), Some(2));
+        let started = std::time::Instant::now();
+        assert!(within(MOMENT, std::future::pending::<()>()).await.is_err());
+        assert!(started.elapsed() >= MOMENT);
     }
 }
