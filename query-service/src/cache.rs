@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
+use futures_util::FutureExt;
 use moka::Expiry;
 use moka::future::Cache;
 use moka::ops::compute::Op;
@@ -69,7 +70,12 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Memory<K, bytes::Bytes> {
 impl<K: Hash + Eq + Clone + Send + Sync + 'static, T: Send + Sync + 'static> Memory<K, T> {
     /// What is kept of this key, whether it still holds or not.
     pub(crate) async fn kept(&self, key: &K) -> Option<Arc<Loaded<T>>> {
-        self.entries.get(key).await
+        // Nearly always at once: moka waits if its housekeeping was broken off. With its future in it, those around this one
+        // had the room for that, and each move of one copies all of it.
+        match self.entries.get(key).now_or_never() {
+            Some(kept) => kept,
+            None => Box::pin(self.entries.get(key)).await,
+        }
     }
 
     /// Loads the key unless what is kept holds. A load that was overtaken, one's own or one that was joined, is repeated.
