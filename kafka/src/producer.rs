@@ -3,8 +3,8 @@
 //! A send is refused only while nothing was enqueued. From then on the message may be written long after its sender
 //! gave up, so all that can be said of one without a report is "unknown".
 
+mod group;
 mod in_flight;
-mod prepared;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -21,9 +21,9 @@ use crate::connection::{Connection, KafkaError};
 use crate::record::Header;
 use shared::token::LogId;
 
+pub use group::{Group, Prepared};
 pub use in_flight::Delivery;
-use in_flight::{Gathering, Reporter, Unacknowledged};
-pub use prepared::Prepared;
+use in_flight::{Reporter, Unacknowledged};
 
 /// Once the oldest message has waited this long for its report, further ones are refused.
 pub const STALLED_AFTER: Duration = Duration::from_secs(1);
@@ -116,12 +116,6 @@ struct Inner {
     _stop_looking: mpsc::Sender<()>,
 }
 
-/// Messages on their way together.
-pub struct Group {
-    producer: Producer,
-    gathering: Arc<Gathering>,
-}
-
 impl Producer {
     /// Makes the client; the broker need not be there yet. `topic` is the one whose presence makes it ready.
     pub fn open(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
@@ -174,13 +168,13 @@ impl Producer {
         self.accepts()?;
         let (reporter, delivery) = Delivery::to_come();
         let headers = message.headers.iter().map(|(name, value)| (&**name, value.as_deref()));
-        let record = record(message.topic, message.key, message.value, Some(prepared::native(headers)));
+        let record = record(message.topic, message.key, message.value, group::native(headers));
         self.enqueue(record, reporter).map(|()| delivery)
     }
 
     /// For messages that are to be sent one behind another, with one wait for all of them.
     pub fn group(&self) -> Group {
-        Group { producer: self.clone(), gathering: Arc::default() }
+        Group::of(self.clone())
     }
 
     fn enqueue(&self, mut record: Record<'_>, reporter: Reporter) -> Result<(), NotEnqueued> {
@@ -266,26 +260,6 @@ impl Producer {
     }
 }
 
-impl Group {
-    /// Enqueues one message, once: its headers are taken. With `Err` it was not enqueued, and that is its report. Whether
-    /// the producer [accepts](Producer::accepts) any is not asked again.
-    pub fn send(&self, topic: &str, message: &mut Prepared) -> Result<(), NotEnqueued> {
-        let place = self.gathering.expect_one();
-        let record = record(topic, message.key.as_deref(), message.value.as_deref(), message.headers.take());
-        self.producer.enqueue(record, Reporter::Among(Arc::clone(&self.gathering), place))
-    }
-
-    /// Waits until each has its report, without a bound of its own.
-    pub async fn settled(&self) {
-        self.gathering.settled().await;
-    }
-
-    /// The reports that are there, in the order of sending: all of them once it has settled.
-    pub fn reports(self) -> Vec<Report> {
-        self.gathering.take()
-    }
-}
-
 impl Inner {
     fn fatal_error(&self) -> Option<String> {
         self.client.client().fatal_error().map(|(code, reason)| format!("fatal error {code}: {reason}"))
@@ -320,12 +294,8 @@ impl Context {
 }
 
 /// Its number is not known yet.
-fn record<'a>(
-    topic: &'a str,
-    key: Option<&'a [u8]>,
-    payload: Option<&'a [u8]>,
-    headers: Option<OwnedHeaders>,
-) -> Record<'a> {
+fn record<'a>(topic: &'a str, key: Option<&'a [u8]>, payload: Option<&'a [u8]>, headers: OwnedHeaders) -> Record<'a> {
+    let headers = Some(headers);
     BaseRecord { topic, partition: None, payload, key, timestamp: None, headers, delivery_opaque: 0 }
 }
 

@@ -32,7 +32,8 @@ impl Writes {
         Self(Arc::new(Shared { log, query, accepted }))
     }
 
-    /// Puts the command on the log; the answer is a 202 once it is durable there.
+    /// Puts the command on the log; the answer is a 202 once it is durable there. What was asked is written at once, so that
+    /// the future has no room for it.
     pub(super) fn accept<'a>(
         &'a self,
         intake: &Intake,

@@ -37,8 +37,13 @@ pub(super) struct Groups {
 
 struct Waiting {
     entry: Box<Prepared>,
-    appended: oneshot::Sender<Appended>,
     series: Option<Series>,
+    sender: Sender,
+}
+
+/// Who waits for the report of one message.
+struct Sender {
+    appended: oneshot::Sender<Appended>,
     since: Instant,
 }
 
@@ -66,23 +71,25 @@ impl Groups {
     ) -> Result<oneshot::Receiver<Appended>, NotAccepted> {
         self.producer.accepts()?;
         let (appended, receiver) = oneshot::channel();
-        let waiting = Waiting { entry, appended, series, since: Instant::now() };
+        let waiting = Waiting { entry, series, sender: Sender { appended, since: Instant::now() } };
         self.queue.try_send(waiting).map(|()| receiver).map_err(|_| NotEnqueued::QueueFull.into())
     }
 }
 
-impl Waiting {
+impl Sender {
     fn tell(self, appended: Appended) {
         // Its client may have gone.
         let _ = self.appended.send(appended);
     }
+}
 
+impl Waiting {
     /// It is not with the broker's client, and will not be.
     fn refuse(self, why: NotAccepted) {
         if let Some(series) = &self.series {
             let _ = series.set(why.clone());
         }
-        self.tell(Err(why));
+        self.sender.tell(Err(why));
     }
 }
 
@@ -119,36 +126,36 @@ impl Sending {
         out.join_all().await;
     }
 
-    /// Those that are with the broker's client now.
-    fn send(&self, group: &mut Vec<Waiting>, out: &Group) -> Vec<Waiting> {
+    /// Who waits for those that are with the broker's client now.
+    fn send(&self, group: &mut Vec<Waiting>, out: &Group) -> Vec<Sender> {
         let refused = self.producer.accepts().map_err(NotAccepted::from).err();
         let mut sent = Vec::with_capacity(group.len());
-        for mut waiting in group.drain(..) {
+        for waiting in group.drain(..) {
             let before = refused.clone().or_else(|| waiting.series.as_ref()?.get().cloned());
             if let Some(refused) = before {
                 waiting.refuse(refused);
                 continue;
             }
             // Its report says the same, and only who comes behind it must know now.
-            if let (Err(refused), Some(series)) = (out.send(&self.topic, &mut waiting.entry), &waiting.series) {
+            if let (Err(refused), Some(series)) = (out.send(&self.topic, *waiting.entry), waiting.series) {
                 let _ = series.set(refused.into());
             }
-            sent.push(waiting);
+            sent.push(waiting.sender);
         }
         sent
     }
 }
 
 /// Tells each of a group its report; who has waited for too long is told so. Ends when all have their reports.
-async fn follow(out: Group, mut sent: Vec<Waiting>, ack_wait: Option<Duration>) {
+async fn follow(out: Group, mut sent: Vec<Sender>, ack_wait: Option<Duration>) {
     if let (Some(oldest), Some(ack_wait)) = (sent.first(), ack_wait)
         && timeout_at(oldest.since + ack_wait, out.settled()).await.is_err()
     {
         let unknown = NotAccepted::too_late("the broker has not acknowledged the command", ack_wait);
-        sent.drain(..).for_each(|waiting| waiting.tell(Err(unknown.clone())));
+        sent.drain(..).for_each(|sender| sender.tell(Err(unknown.clone())));
     }
     out.settled().await;
-    sent.into_iter().zip(out.reports()).for_each(|(waiting, report)| waiting.tell(report.map_err(NotAccepted::from)));
+    sent.into_iter().zip(out.reports()).for_each(|(sender, report)| sender.tell(report.map_err(NotAccepted::from)));
 }
 
 /// As many as there are. `behind` is since when the oldest group is out, if no more may go: who waits behind it is here only

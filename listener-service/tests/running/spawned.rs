@@ -35,9 +35,9 @@ impl Broker {
 
     pub(crate) async fn put(&self, key: Option<&[u8]>, value: &[u8], headers: &[kafka::Header]) -> i64 {
         let headers = headers.iter().map(|(name, value)| (&**name, value.as_deref()));
-        let mut message = Prepared::new(key.map(Vec::from), Some(value.to_vec()), headers);
+        let message = Prepared::new(key.map(Vec::from), Some(value.to_vec()), headers);
         let alone = self.producer.group();
-        alone.send(&self.topics.commands, &mut message).expect("enqueued");
+        alone.send(&self.topics.commands, message).expect("enqueued");
         alone.settled().await;
         let reported = alone.reports().remove(0).expect("acknowledged");
         self.producer.offset(&self.topics.commands, reported).await.expect("an offset")
