@@ -21,6 +21,7 @@ pub mod logs;
 mod movements;
 mod outcomes;
 pub mod process;
+pub mod program;
 pub mod projector;
 pub mod published;
 pub mod publisher;

@@ -34,10 +34,7 @@ const KAFKA_LINKS: [&str; 2] = ["command", "listener"];
 /// The programs, built once.
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
-    /// As they are shipped.
-    shipped: PathBuf,
-    /// The listener with named points.
-    breakable: PathBuf,
+    folder: PathBuf,
 }
 
 /// A listener; it has any free port.
@@ -79,20 +76,14 @@ pub(crate) struct World {
 
 impl Programs {
     pub(crate) fn build() -> Self {
-        let shipped = binaries::binary("listener-service").parent().expect("it is in a folder").to_owned();
-        let profile = binaries::profile();
-        let target = concat!(env!("CARGO_MANIFEST_DIR"), "/target/failpoints");
-        let which =
-            ["-p", "listener-service", "--features", "failpoints", "--profile", &profile, "--target-dir", target];
-        // Not shipped, so it need not be the fastest: built in half the time.
-        let quickly = ["--config", "profile.release.lto=\"off\"", "--config", "profile.release.codegen-units=16"];
-        let breakable = binaries::build(&[&which[..], &quickly[..]].concat());
-        Self { shipped, breakable }
+        let breakable = ["--features", "listener-service/failpoints", "--bin", "breakable-listener"];
+        binaries::build(&breakable);
+        Self { folder: binaries::build(&["--bins"]) }
     }
 
+    /// As it is shipped, or with named points.
     fn listener(&self, is_breakable: bool) -> PathBuf {
-        let folder = if is_breakable { &self.breakable } else { &self.shipped };
-        folder.join("listener-service")
+        self.folder.join(if is_breakable { "breakable-listener" } else { "listener-service" })
     }
 }
 
@@ -227,7 +218,7 @@ fn parties(
     let redis = [("REDIS_HOST", HOST.to_owned()), ("REDIS_PORT", to_redis[1].1.port().to_string())];
     let file = ("SQLITE_PATH", database.display().to_string());
     let query = |name: String, environment: Vec<(&'static str, String)>| {
-        let program = programs.shipped.join("query-service");
+        let program = programs.folder.join("query-service");
         Place::new(&name, ("query", "QUERY_PORT"), program, folder.to_owned(), environment)
     };
     let mut queries: Vec<Place> = (0..QUERY_SERVICES)
@@ -237,7 +228,7 @@ fn parties(
     let links = queries[0].base.clone();
     let commands = (0..COMMAND_SERVICES).map(|number| {
         let environment = vec![("KAFKA_BROKERS", kafka.link("command")), ("QUERY_BASE_URL", links.clone())];
-        let program = programs.shipped.join("command-service");
+        let program = programs.folder.join("command-service");
         let name = format!("command-{number}");
         Place::new(&name, ("command", "COMMAND_PORT"), program, folder.to_owned(), environment)
     });

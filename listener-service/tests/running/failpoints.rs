@@ -10,6 +10,7 @@ use listener_service::failpoints::POINTS;
 use testkit::poll::{eventually, eventually_blocking};
 use testkit::redis_server::RedisServer;
 
+use crate::PROGRAM;
 use crate::processes::Process;
 use crate::spawned::{SOON, add_one, create, look, outcomes};
 use crate::world::World;
@@ -187,7 +188,7 @@ fn what_there_is_not_is_named_and_ends_the_start_with_64() {
         ("FAILPOINT", "nowhere:1:kill", "FAILPOINT: there is no point \"nowhere\""),
         ("PLANT", "nothing", "PLANT: there is no fault \"nothing\""),
     ] {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_listener-service"));
+        let mut program = Command::new(PROGRAM);
         let said = program.env(variable, text).stdin(Stdio::null()).output().expect("run");
         let text = String::from_utf8_lossy(&said.stderr);
         assert_eq!(said.status.code(), Some(64), "{text}");

@@ -13,3 +13,8 @@ mod shipped;
 mod spawned;
 #[cfg(feature = "failpoints")]
 mod world;
+
+#[cfg(not(feature = "failpoints"))]
+const PROGRAM: &str = env!("CARGO_BIN_EXE_listener-service");
+#[cfg(feature = "failpoints")]
+const PROGRAM: &str = env!("CARGO_BIN_EXE_breakable-listener");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use testkit::poll::{eventually, eventually_blocking};
 
+use crate::PROGRAM;
 use crate::spawned::{Broker, SOON, add_one, create, look, outcomes};
 
 const LEASE_SECONDS: u32 = 2;
@@ -18,12 +19,12 @@ pub(crate) struct Process(pub(crate) Child);
 
 impl Process {
     pub(crate) fn start(broker: &Broker, path: &Path, lease_seconds: u32) -> Self {
-        Self::spawn(broker, path, lease_seconds, &mut Command::new(env!("CARGO_BIN_EXE_listener-service")))
+        Self::spawn(broker, path, lease_seconds, &mut Command::new(PROGRAM))
     }
 
     /// Under a limit on the size of any file that it writes, in blocks of 512 bytes.
     fn start_with_file_limit(broker: &Broker, path: &Path, blocks: u32) -> Self {
-        let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec {}", env!("CARGO_BIN_EXE_listener-service"));
+        let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec {PROGRAM}");
         Self::spawn(broker, path, LEASE_SECONDS, Command::new("sh").args(["-c", &script]))
     }
 

@@ -1,5 +1,7 @@
 //! What a build of the program contains: without the feature `failpoints`, nothing that a test could break it by.
 
+use crate::PROGRAM;
+
 /// What only the feature brings. Two points are named by a word that the product has too.
 const TELLTALES: [&str; 10] = [
     "writer-begin",
@@ -16,7 +18,7 @@ const TELLTALES: [&str; 10] = [
 
 #[test]
 fn the_program_has_failpoints_only_with_their_feature() {
-    let program = std::fs::read(env!("CARGO_BIN_EXE_listener-service")).expect("readable");
+    let program = std::fs::read(PROGRAM).expect("readable");
     let program = String::from_utf8_lossy(&program);
     let holds = |text: &str| program.contains(text);
     assert!(holds("LISTENER_PORT"), "texts are found at all");

@@ -9,6 +9,7 @@ use testkit::poll::eventually;
 use testkit::read_model::assert_model_equals_database;
 use testkit::redis_server::RedisServer;
 
+use crate::PROGRAM;
 use crate::app::database;
 use crate::processes::{Process, held_by};
 use crate::spawned::{Broker, SOON, add_one, create, look, outcomes};
@@ -53,7 +54,7 @@ impl World {
 
     /// With a variable that only the feature reads.
     pub(crate) fn start(&self, broken_by: Option<(&str, &str)>) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_listener-service"));
+        let mut command = Command::new(PROGRAM);
         command.envs(broken_by);
         if let Some(redis) = &self.redis {
             let address = redis.address();

@@ -13,14 +13,23 @@ const PROFILE_VARIABLE: &str = "INVENTORY_TEST_PROFILE";
 /// `cargo build --release --workspace --bins`.
 pub fn binary(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| build(&["--workspace", "--profile", &profile()])).join(name)
+    FOLDER.get_or_init(|| build(&["--bins"])).join(name)
 }
 
-/// Builds the programs that these arguments of cargo's say, and says in which folder they are.
-pub fn build(arguments: &[&str]) -> PathBuf {
+/// Builds these programs, named by arguments of cargo's, and says in which folder they are. Always of the whole
+/// workspace, for a crate's features are those that all of it asks for: so what was built for one serves the other.
+pub fn build(programs: &[&str]) -> PathBuf {
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--bins", "--message-format", "json-render-diagnostics"])
-        .args(arguments)
+        .args([
+            "build",
+            "--workspace",
+            "--locked",
+            "--message-format",
+            "json-render-diagnostics",
+            "--profile",
+            &profile(),
+        ])
+        .args(programs)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
         .output()
