@@ -94,9 +94,6 @@ pub struct Outgoing<'a> {
 /// What became of a message: the offset that the broker gave it, unless it knew the message already.
 pub type Report = Result<Option<i64>, DeliveryFailure>;
 
-/// What librdkafka takes, with the message's number among [`Unacknowledged`].
-type Record<'a> = BaseRecord<'a, [u8], [u8], usize>;
-
 struct Context {
     state: watch::Sender<BrokerState>,
     unacknowledged: Mutex<Unacknowledged>,
@@ -168,8 +165,8 @@ impl Producer {
         self.accepts()?;
         let (reporter, delivery) = Delivery::to_come();
         let headers = message.headers.iter().map(|(name, value)| (&**name, value.as_deref()));
-        let record = record(message.topic, message.key, message.value, group::native(headers));
-        self.enqueue(record, reporter).map(|()| delivery)
+        let Outgoing { topic, key, value, .. } = message;
+        self.enqueue(topic, key, value, group::native(headers), reporter).map(|()| delivery)
     }
 
     /// For messages that are to be sent one behind another, with one wait for all of them.
@@ -177,10 +174,18 @@ impl Producer {
         Group::of(self.clone())
     }
 
-    fn enqueue(&self, mut record: Record<'_>, reporter: Reporter) -> Result<(), NotEnqueued> {
+    fn enqueue(
+        &self,
+        topic: &str,
+        key: Option<&[u8]>,
+        payload: Option<&[u8]>,
+        headers: OwnedHeaders,
+        reporter: Reporter,
+    ) -> Result<(), NotEnqueued> {
         let context = self.inner.client.context();
         let number = context.unacknowledged().begin(reporter);
-        record.delivery_opaque = number;
+        let (headers, delivery_opaque) = (Some(headers), number);
+        let record = BaseRecord { topic, partition: None, payload, key, timestamp: None, headers, delivery_opaque };
         self.inner.client.send(record).map_err(|(error, _)| {
             let refused = not_enqueued(&error);
             if let Some(reporter) = context.unacknowledged().end(number) {
@@ -293,12 +298,6 @@ impl Context {
     }
 }
 
-/// Its number is not known yet.
-fn record<'a>(topic: &'a str, key: Option<&'a [u8]>, payload: Option<&'a [u8]>, headers: OwnedHeaders) -> Record<'a> {
-    let headers = Some(headers);
-    BaseRecord { topic, partition: None, payload, key, timestamp: None, headers, delivery_opaque: 0 }
-}
-
 fn not_enqueued(error: &RdKafkaError) -> NotEnqueued {
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::QueueFull) => NotEnqueued::QueueFull,
@@ -327,6 +326,7 @@ impl ClientContext for Context {
 }
 
 impl ProducerContext for Context {
+    /// The message's number among [`Unacknowledged`].
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {

@@ -70,8 +70,8 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Memory<K, bytes::Bytes> {
 impl<K: Hash + Eq + Clone + Send + Sync + 'static, T: Send + Sync + 'static> Memory<K, T> {
     /// What is kept of this key, whether it still holds or not.
     pub(crate) async fn kept(&self, key: &K) -> Option<Arc<Loaded<T>>> {
-        // Nearly always at once: moka waits if its housekeeping was broken off. With its future in it, those around this one
-        // had the room for that, and each move of one copies all of it.
+        // Nearly always at once: moka waits only behind work of its own that was broken off. With its future in it, those
+        // around this one had the room for that, and each move of one copies all of it.
         match self.entries.get(key).now_or_never() {
             Some(kept) => kept,
             None => Box::pin(self.entries.get(key)).await,

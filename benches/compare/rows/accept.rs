@@ -16,6 +16,11 @@ use crate::row::Figures;
 use crate::stock::{ITEMS, item};
 use crate::usage::{Cost, Meter, Watched};
 
+/// So many loads that are no faster than one before, by more than this, mean that it is warm.
+const STEADY: u32 = 4;
+const FASTER: f64 = 1.03;
+const MOST_TO_WARM_UP: u32 = 60;
+
 /// The row's name, and its connections.
 type Variant = (&'static str, usize);
 
@@ -25,8 +30,7 @@ pub(crate) fn embedded(bench: &Bench) -> anyhow::Result<Figures> {
     let (broker, brokers) = broker::start(folder.path())?;
     let variants: &[Variant] =
         if bench.wants("accept") { &[("accept", 64), ("accept-256", 256)] } else { &[("accept", 64)] };
-    let warming = bench.load_time() / 2;
-    let mut figures = contest(bench, folder.path(), &brokers, ("broker", broker.pid()), warming, variants)?;
+    let mut figures = contest(bench, folder.path(), &brokers, ("broker", broker.pid()), variants)?;
     let accepted = figures.samples.get("accept").map(|samples| samples.costs.clone()).unwrap_or_default();
     for (ours, echo) in costs_of(&accepted, "command-service").zip(costs_of(&accepted, "echo")) {
         figures.pair("accept-cpu", ours, echo);
@@ -39,9 +43,7 @@ pub(crate) fn kafka(bench: &Bench) -> anyhow::Result<Figures> {
     let kafka = parts::kafka::start()?;
     let folder = Bench::folder()?;
     let watched = ("Kafka", parts::kafka::pid(&kafka)?);
-    // The JVM compiles what it has done thousands of times.
-    let (warming, variants) = (bench.load_time() * 4, &[("accept-kafka", 64), ("accept-kafka-256", 256)]);
-    contest(bench, folder.path(), &kafka.address(), watched, warming, variants)
+    contest(bench, folder.path(), &kafka.address(), watched, &[("accept-kafka", 64), ("accept-kafka-256", 256)])
 }
 
 fn costs_of<'a>(costs: &'a [Cost], process: &'a str) -> impl Iterator<Item = f64> + 'a {
@@ -53,7 +55,6 @@ fn contest(
     folder: &Path,
     brokers: &str,
     broker: Watched<'_>,
-    warming: Duration,
     variants: &[Variant],
 ) -> anyhow::Result<Figures> {
     let service = command(folder, brokers).ready(bench);
@@ -63,7 +64,8 @@ fn contest(
     let mut figures = Figures::default();
     for &(row, connections) in variants {
         let (ours, floor) = (load(service.address()?, connections), load(floor, connections));
-        warm_up(&[&ours, &floor], warming)?;
+        warm_up_until_steady(bench, &ours)?;
+        warm_up(&[&floor], bench.load_time() / 2)?;
         for _ in 0..bench.repeats() {
             let (a_second, costs) = measured(bench, &ours, &[service.watched(), broker])?;
             let (floor_a_second, floor_costs) = measured(bench, &floor, &[("echo", echo.pid())])?;
@@ -78,6 +80,24 @@ fn contest(
 /// The same bytes for ours and for the echo.
 fn reserve(n: usize) -> Vec<u8> {
     post(&format!("/api/v1/inventory/items/{}/reserve", item(n)), r#"{"quantity":1}"#)
+}
+
+/// Until several loads were no faster than the fastest before: the JVM goes on compiling what it has done thousands of
+/// times, for some seconds on one machine and for minutes on another.
+fn warm_up_until_steady(bench: &Bench, load: &Load) -> anyhow::Result<()> {
+    let (mut fastest, mut no_faster) = (0.0, 0);
+    for _ in 0..MOST_TO_WARM_UP {
+        let a_second = load.run(bench.load_time() / 2)?.per_second;
+        if a_second > fastest * FASTER {
+            (fastest, no_faster) = (a_second, 0);
+        } else {
+            no_faster += 1;
+        }
+        if no_faster == STEADY {
+            break;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn warm_up(loads: &[&Load], each: Duration) -> anyhow::Result<()> {

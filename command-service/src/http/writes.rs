@@ -32,13 +32,9 @@ impl Writes {
         Self(Arc::new(Shared { log, query, accepted }))
     }
 
-    /// Puts the command on the log; the answer is a 202 once it is durable there. What was asked is written at once, so that
-    /// the future has no room for it.
-    pub(super) fn accept<'a>(
-        &'a self,
-        intake: &Intake,
-        asked: Asked,
-    ) -> impl Future<Output = Result<Response, Problem>> + use<'a> {
+    /// Puts the command on the log; the answer is a 202 once it is durable there. What was asked is made into its message
+    /// before the future is there, which has no room for it then.
+    pub(super) fn accept(&self, intake: &Intake, asked: Asked) -> impl Future<Output = Result<Response, Problem>> {
         let Message { envelope, entry } = Message::new(intake, intake.headers.idempotency_key.as_deref(), asked);
         intake.context.became(envelope.command_id);
         let (envelope, appended) = (Box::new(envelope), self.0.log.append(entry));

@@ -38,11 +38,11 @@ pub(super) struct Groups {
 struct Waiting {
     entry: Box<Prepared>,
     series: Option<Series>,
-    sender: Sender,
+    asker: Asker,
 }
 
 /// Who waits for the report of one message.
-struct Sender {
+struct Asker {
     appended: oneshot::Sender<Appended>,
     since: Instant,
 }
@@ -71,12 +71,12 @@ impl Groups {
     ) -> Result<oneshot::Receiver<Appended>, NotAccepted> {
         self.producer.accepts()?;
         let (appended, receiver) = oneshot::channel();
-        let waiting = Waiting { entry, series, sender: Sender { appended, since: Instant::now() } };
+        let waiting = Waiting { entry, series, asker: Asker { appended, since: Instant::now() } };
         self.queue.try_send(waiting).map(|()| receiver).map_err(|_| NotEnqueued::QueueFull.into())
     }
 }
 
-impl Sender {
+impl Asker {
     fn tell(self, appended: Appended) {
         // Its client may have gone.
         let _ = self.appended.send(appended);
@@ -89,7 +89,7 @@ impl Waiting {
         if let Some(series) = &self.series {
             let _ = series.set(why.clone());
         }
-        self.sender.tell(Err(why));
+        self.asker.tell(Err(why));
     }
 }
 
@@ -127,7 +127,7 @@ impl Sending {
     }
 
     /// Who waits for those that are with the broker's client now.
-    fn send(&self, group: &mut Vec<Waiting>, out: &Group) -> Vec<Sender> {
+    fn send(&self, group: &mut Vec<Waiting>, out: &Group) -> Vec<Asker> {
         let refused = self.producer.accepts().map_err(NotAccepted::from).err();
         let mut sent = Vec::with_capacity(group.len());
         for waiting in group.drain(..) {
@@ -140,22 +140,22 @@ impl Sending {
             if let (Err(refused), Some(series)) = (out.send(&self.topic, *waiting.entry), waiting.series) {
                 let _ = series.set(refused.into());
             }
-            sent.push(waiting.sender);
+            sent.push(waiting.asker);
         }
         sent
     }
 }
 
 /// Tells each of a group its report; who has waited for too long is told so. Ends when all have their reports.
-async fn follow(out: Group, mut sent: Vec<Sender>, ack_wait: Option<Duration>) {
+async fn follow(out: Group, mut sent: Vec<Asker>, ack_wait: Option<Duration>) {
     if let (Some(oldest), Some(ack_wait)) = (sent.first(), ack_wait)
         && timeout_at(oldest.since + ack_wait, out.settled()).await.is_err()
     {
         let unknown = NotAccepted::too_late("the broker has not acknowledged the command", ack_wait);
-        sent.drain(..).for_each(|sender| sender.tell(Err(unknown.clone())));
+        sent.drain(..).for_each(|asker| asker.tell(Err(unknown.clone())));
     }
     out.settled().await;
-    sent.into_iter().zip(out.reports()).for_each(|(sender, report)| sender.tell(report.map_err(NotAccepted::from)));
+    sent.into_iter().zip(out.reports()).for_each(|(asker, report)| asker.tell(report.map_err(NotAccepted::from)));
 }
 
 /// As many as there are. `behind` is since when the oldest group is out, if no more may go: who waits behind it is here only

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rdkafka::message::{Header, OwnedHeaders};
 
 use super::in_flight::{Gathering, Reporter};
-use super::{NotEnqueued, Producer, Report, record};
+use super::{NotEnqueued, Producer, Report};
 
 /// Messages on their way together.
 pub struct Group {
@@ -34,8 +34,8 @@ impl Group {
     /// [accepts](Producer::accepts) any is not asked again.
     pub fn send(&self, topic: &str, Prepared { key, value, headers, .. }: Prepared) -> Result<(), NotEnqueued> {
         let place = self.gathering.expect_one();
-        let record = record(topic, key.as_deref(), value.as_deref(), headers);
-        self.producer.enqueue(record, Reporter::Among(Arc::clone(&self.gathering), place))
+        let reporter = Reporter::Among(Arc::clone(&self.gathering), place);
+        self.producer.enqueue(topic, key.as_deref(), value.as_deref(), headers, reporter)
     }
 
     /// Waits until each has its report, without a bound of its own.

@@ -82,20 +82,18 @@ pub fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 mod tests {
     use super::*;
 
-    const MOMENT: Duration = Duration::from_millis(20);
-
     #[tokio::test]
     async fn what_comes_late_is_waited_for_and_what_does_not_come_is_given_up() {
         let there = within(Duration::ZERO, std::future::ready(1)).await;
         let next_turn = within(Duration::ZERO, tokio::task::yield_now()).await;
         assert_eq!((there.ok(), next_turn.is_ok()), (Some(1), true));
         let later = async {
-            tokio::time::sleep(MOMENT).await;
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
             2
         };
-        assert_eq!(within(100 * MOMENT, later).await.ok(), Some(2));
-        let started = std::time::Instant::now();
-        assert!(within(MOMENT, std::future::pending::<()>()).await.is_err());
-        assert!(started.elapsed() >= MOMENT);
+        assert_eq!(within(Duration::MAX, later).await.ok(), Some(2));
+        assert!(within(Duration::ZERO, std::future::pending::<()>()).await.is_err());
     }
 }

@@ -52,6 +52,6 @@ pub fn are_optimised() -> bool {
 
 /// The profile of cargo's that the programs are built in.
 #[expect(clippy::disallowed_methods, reason = "how tests are built is no setting of the system")]
-pub fn profile() -> String {
+fn profile() -> String {
     std::env::var(PROFILE_VARIABLE).unwrap_or_else(|_| "release".to_owned())
 }
