@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use crate::arguments::Arguments;
 use crate::run::{Session, fresh};
 use crate::verdict;
-use crate::world::{Programs, World, lock};
+use crate::world::{self, World, lock};
 
 /// What the listener of the breakable build does wrong: docs/adr/0014.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,19 +36,19 @@ const UNDER_LOAD: Duration = Duration::from_secs(4);
 
 /// Whether each was found, by the checker that is there for it.
 pub(crate) fn run(faults: &[Fault], arguments: &Arguments, runtime: &Runtime) -> bool {
-    let programs = Programs::build();
+    world::build();
     let all = Fault::value_variants().iter().filter(|fault| **fault != Fault::All);
     let faults: Vec<Fault> = if faults.contains(&Fault::All) { all.copied().collect() } else { faults.to_vec() };
-    let found = faults.iter().map(|fault| is_found(*fault, &programs, arguments.seed, runtime));
+    let found = faults.iter().map(|fault| is_found(*fault, arguments.seed, runtime));
     // Each is tried, whatever came of the one before.
     found.collect::<Vec<_>>().into_iter().all(|is_found| is_found)
 }
 
-fn is_found(fault: Fault, programs: &Programs, seed: u64, runtime: &Runtime) -> bool {
+fn is_found(fault: Fault, seed: u64, runtime: &Runtime) -> bool {
     let name = fault.to_possible_value().expect("none is hidden").get_name().to_owned();
     let folder = fresh(&format!("planted-{name}"));
     let planted = vec![("PLANT", name.clone())];
-    let Some(world) = World::start(&folder, programs, runtime.handle().clone(), planted) else {
+    let Some(world) = World::start(&folder, runtime.handle().clone(), planted) else {
         println!("planted {name}: nothing was shown");
         return false;
     };

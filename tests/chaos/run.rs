@@ -16,7 +16,7 @@ use crate::poison::Poisoner;
 use crate::readers::{Looks, Readers};
 use crate::report::Report;
 use crate::verdict::Found;
-use crate::world::{Programs, World, lock};
+use crate::world::{self, World, lock};
 use crate::{faults, simulator, verdict};
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -88,9 +88,9 @@ pub(crate) fn whole(arguments: &Arguments, runtime: &Runtime) -> bool {
     let folder = fresh(&format!("{profile}-{seed}-{}", std::process::id()));
     let _ = std::fs::remove_file(Path::new(FOLDER).join("report.json"));
     println!("chaos: profile {profile}, seed {seed}; building the programs");
-    let programs = Programs::build();
+    world::build();
     let simulated = simulator::run(arguments.amounts().simulated, seed, &folder);
-    let Some(world) = World::start(&folder, &programs, runtime.handle().clone(), Vec::new()) else {
+    let Some(world) = World::start(&folder, runtime.handle().clone(), Vec::new()) else {
         println!("chaos: nothing was shown");
         return false;
     };

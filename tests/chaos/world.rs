@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
-use testkit::binaries;
+use testkit::binaries::{binary, breakable_listener};
 use testkit::kafka::Kafka;
 use testkit::process::Process;
 use testkit::proxy::{Link, Proxy};
@@ -30,12 +30,6 @@ const SURVIVES_A_FULL_DISK: &str = "trap '' XFSZ; exec \"$0\"";
 const HOST: &str = "127.0.0.1";
 /// Who has a way of its own to Kafka.
 const KAFKA_LINKS: [&str; 2] = ["command", "listener"];
-
-/// The programs, built once.
-#[derive(Debug, Clone)]
-pub(crate) struct Programs {
-    folder: PathBuf,
-}
 
 /// A listener; it has any free port.
 pub(crate) struct Listener {
@@ -68,40 +62,33 @@ pub(crate) struct World {
     pub(crate) publishers_ended: AtomicU64,
     pub(crate) runtime: Handle,
     pub(crate) http: reqwest::Client,
-    programs: Programs,
     started: AtomicU64,
     /// What every listener is told besides.
     planted: Vec<(&'static str, String)>,
 }
 
-impl Programs {
-    pub(crate) fn build() -> Self {
-        let breakable = ["--features", "listener-service/failpoints", "--bin", "breakable-listener"];
-        binaries::build(&breakable);
-        Self { folder: binaries::build(&["--bins"]) }
+/// Builds the programs, which takes minutes the first time.
+pub(crate) fn build() {
+    for is_breakable in [false, true] {
+        listener_program(is_breakable);
     }
+}
 
-    /// As it is shipped, or with named points.
-    fn listener(&self, is_breakable: bool) -> PathBuf {
-        self.folder.join(if is_breakable { "breakable-listener" } else { "listener-service" })
-    }
+/// As it is shipped, or with named points.
+fn listener_program(is_breakable: bool) -> PathBuf {
+    if is_breakable { breakable_listener() } else { binary("listener-service") }
 }
 
 impl World {
     /// Starts the parts, and our processes around them. `None` where there is no Kafka or Redis and none is required.
-    pub(crate) fn start(
-        folder: &Path,
-        programs: &Programs,
-        runtime: Handle,
-        planted: Vec<(&'static str, String)>,
-    ) -> Option<Arc<Self>> {
+    pub(crate) fn start(folder: &Path, runtime: Handle, planted: Vec<(&'static str, String)>) -> Option<Arc<Self>> {
         let kafka = Kafka::start_behind(&KAFKA_LINKS)?;
         let redis = RedisServer::start("chaos", &[])?;
         let to_redis = ["listener", "query"].map(|who| (who, Proxy::before(format!("{HOST}:{}", redis.port()))));
         let database = folder.join("data/inventory.db");
         std::fs::create_dir_all(folder.join("data")).expect("a folder");
         let world = Self {
-            parties: parties(folder, &database, programs, &kafka, &to_redis),
+            parties: parties(folder, &database, &kafka, &to_redis),
             folder: folder.to_owned(),
             database,
             kafka,
@@ -114,7 +101,6 @@ impl World {
             publishers_ended: AtomicU64::new(0),
             runtime,
             http: client(),
-            programs: programs.clone(),
             started: AtomicU64::new(0),
             planted,
         };
@@ -146,7 +132,7 @@ impl World {
         ];
         environment.extend_from_slice(&self.planted);
         environment.extend_from_slice(more);
-        let program = self.programs.listener(is_breakable);
+        let program = listener_program(is_breakable);
         let arguments = ["-c", SURVIVES_A_FULL_DISK, program.to_str().expect("a path in the target folder is text")];
         let name = format!("listener-{number}");
         let process = Process::start_with(Path::new("bash"), &arguments, &name, &self.folder, &environment);
@@ -208,17 +194,11 @@ impl Outside {
     }
 }
 
-fn parties(
-    folder: &Path,
-    database: &Path,
-    programs: &Programs,
-    kafka: &Kafka,
-    to_redis: &[(&'static str, Proxy); 2],
-) -> Parties {
+fn parties(folder: &Path, database: &Path, kafka: &Kafka, to_redis: &[(&'static str, Proxy); 2]) -> Parties {
     let redis = [("REDIS_HOST", HOST.to_owned()), ("REDIS_PORT", to_redis[1].1.port().to_string())];
     let file = ("SQLITE_PATH", database.display().to_string());
     let query = |name: String, environment: Vec<(&'static str, String)>| {
-        let program = programs.folder.join("query-service");
+        let program = binary("query-service");
         Place::new(&name, ("query", "QUERY_PORT"), program, folder.to_owned(), environment)
     };
     let mut queries: Vec<Place> = (0..QUERY_SERVICES)
@@ -228,7 +208,7 @@ fn parties(
     let links = queries[0].base.clone();
     let commands = (0..COMMAND_SERVICES).map(|number| {
         let environment = vec![("KAFKA_BROKERS", kafka.link("command")), ("QUERY_BASE_URL", links.clone())];
-        let program = programs.folder.join("command-service");
+        let program = binary("command-service");
         let name = format!("command-{number}");
         Place::new(&name, ("command", "COMMAND_PORT"), program, folder.to_owned(), environment)
     });

@@ -9,6 +9,8 @@ use serde_json::Value;
 /// For quick work on one's own machine: the name of another profile than `release`, `dev` say.
 const PROFILE_VARIABLE: &str = "INVENTORY_TEST_PROFILE";
 
+const BREAKABLE: &str = "breakable-listener";
+
 /// Where the program of this name is. The first caller builds all of them, which is nothing to do after `.ci/run` or
 /// `cargo build --release --workspace --bins`.
 pub fn binary(name: &str) -> PathBuf {
@@ -16,9 +18,16 @@ pub fn binary(name: &str) -> PathBuf {
     FOLDER.get_or_init(|| build(&["--bins"])).join(name)
 }
 
+/// Where the listener is that tests break (docs/adr/0014). Its first caller builds it.
+pub fn breakable_listener() -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let program = ["--features", "listener-service/failpoints", "--bin", BREAKABLE];
+    FOLDER.get_or_init(|| build(&program)).join(BREAKABLE)
+}
+
 /// Builds these programs, named by arguments of cargo's, and says in which folder they are. Always of the whole
 /// workspace, for a crate's features are those that all of it asks for: so what was built for one serves the other.
-pub fn build(programs: &[&str]) -> PathBuf {
+fn build(programs: &[&str]) -> PathBuf {
     let built = Command::new(env!("CARGO"))
         .args([
             "build",
