@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::id::{ItemId, ReservationId};
 use crate::text::StoreId;
@@ -98,6 +98,15 @@ impl AggregateId {
     /// The item, if it is one.
     pub const fn item(&self) -> Option<ItemId> {
         if let Self::Item(id) = self { Some(*id) } else { None }
+    }
+
+    /// As JSON, where it is the bare id rather than a field: for `serialize_with`.
+    pub fn serialize_as_text<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Item(id) => id.serialize(serializer),
+            Self::Reservation(id) => id.serialize(serializer),
+            Self::Store(id) => id.serialize(serializer),
+        }
     }
 }
 

@@ -59,7 +59,7 @@ impl Clients {
             let other = self.order[random.below(last + 1)];
             self.commands[&other].key
         });
-        let own = || IdempotencyId::from_uuid(Uuid::new_v5(&command_id.uuid(), b"key"));
+        let own = || IdempotencyId::of("simulator", "POST", "/", &command_id.to_string());
         let key = of_another.flatten().or_else(|| random.chance(60).then(own));
         let event_type = asked.command.event_type();
         let command = Command { asked, key, event_type, is_accepted: false, always_fails: false, may_fail: false };

@@ -1,6 +1,6 @@
 //! Facts: what became of a request. Decided once by the writer, never changed.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::aggregate::AggregateId;
 use crate::clock::Timestamp;
@@ -428,7 +428,7 @@ pub struct FactEnvelope<'a> {
     /// [`EventId::of_fact`], or [`EventId::of_expiry`].
     pub event_id: EventId,
     /// [`Fact::aggregate`]; also the Kafka key.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "AggregateId::serialize_as_text")]
     pub aggregate_id: AggregateId,
     /// The writer's clock.
     pub occurred_at: Timestamp,
@@ -453,7 +453,3 @@ pub struct FactEnvelope<'a> {
 
 /// The actor of what follows from a deadline.
 pub const SYSTEM: &str = "system";
-
-fn as_text<S: Serializer>(id: &AggregateId, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(id)
-}

@@ -2,7 +2,7 @@
 
 pub(super) mod body;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{SCHEMA_VERSION, Stream};
@@ -271,7 +271,7 @@ pub struct RequestEnvelope {
     /// [`EventId::of_request`].
     pub event_id: EventId,
     /// What is asked of; also the Kafka key.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "AggregateId::serialize_as_text")]
     pub aggregate_id: AggregateId,
     /// When command-service accepted it, by its own clock.
     pub occurred_at: Timestamp,
@@ -318,10 +318,6 @@ impl RequestEnvelope {
             data: command,
         }
     }
-}
-
-fn as_text<S: Serializer>(id: &AggregateId, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(id)
 }
 
 /// SHA-256, in hex, of what was asked in canonical form (parsed, trimmed, defaults filled in) and of `If-Match`. `None` for
