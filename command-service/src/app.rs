@@ -32,7 +32,7 @@ impl App {
     /// Binds the port and begins to connect; the broker need not be there yet.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         let listener = server::bind(&config.host, config.port, "COMMAND_PORT").await?;
-        let producer = Producer::open(&config.kafka, &config.topics.commands, Patience::Short)?;
+        let producer = Producer::for_groups(&config.kafka, &config.topics.commands, Patience::Short)?;
         let log = CommandLog::new(producer.clone(), &config.topics.commands, config.ack_wait, config.applied);
         let readiness = Readiness::new(SERVICE, &[BROKER]);
         let broker = BrokerWatch::new(&log, readiness.clone());

@@ -2,13 +2,17 @@
 //!
 //! A send is refused only while nothing was enqueued. From then on the message may be written long after its sender
 //! gave up, so all that can be said of one without a report is "unknown".
+//!
+//! It has a client of librdkafka's that sends each message at once, and, [for groups](Producer::for_groups), a second one
+//! that keeps messages until their [group](Group) is whole.
 
 mod group;
 mod in_flight;
 
+use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::client::ClientContext;
@@ -21,6 +25,7 @@ use crate::connection::{Connection, KafkaError};
 use crate::record::Header;
 use shared::token::LogId;
 
+use group::LINGERING;
 pub use group::{Group, Prepared};
 pub use in_flight::Delivery;
 use in_flight::{Reporter, Unacknowledged};
@@ -94,20 +99,27 @@ pub struct Outgoing<'a> {
 /// What became of a message: the offset that the broker gave it, unless it knew the message already.
 pub type Report = Result<Option<i64>, DeliveryFailure>;
 
-struct Context {
+/// What the clients of one producer share.
+struct Shared {
     state: watch::Sender<BrokerState>,
     unacknowledged: Mutex<Unacknowledged>,
     warm: AtomicBool,
 }
 
-/// Clones share one client.
+struct Context(Arc<Shared>);
+
+type Client = ThreadedProducer<Context>;
+
+/// Clones share the clients.
 #[derive(Clone)]
 pub struct Producer {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    client: ThreadedProducer<Context>,
+    shared: Arc<Shared>,
+    at_once: Client,
+    lingering: Option<Client>,
     embedded_log: Option<LogId>,
     /// Dropped with the last clone, which ends the thread that looks after the broker.
     _stop_looking: mpsc::Sender<()>,
@@ -116,28 +128,26 @@ struct Inner {
 impl Producer {
     /// Makes the client; the broker need not be there yet. `topic` is the one whose presence makes it ready.
     pub fn open(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
+        Self::with(connection, topic, patience, false)
+    }
+
+    /// The same for who sends [groups](Self::group), each once the one before has its reports.
+    pub fn for_groups(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
+        Self::with(connection, topic, patience, true)
+    }
+
+    fn with(connection: &Connection, topic: &str, patience: Patience, has_groups: bool) -> Result<Self, KafkaError> {
         let (state, _) = watch::channel(BrokerState::Down("connecting".to_owned()));
-        let context = Context { state, unacknowledged: Mutex::default(), warm: AtomicBool::new(false) };
-        let client: ThreadedProducer<Context> = connection
-            .config(&[
-                ("enable.idempotence", "true"),
-                // Many callers share one send while the one before is on its way; waiting for more only adds latency.
-                ("linger.ms", "0"),
-                ("compression.type", "lz4"),
-                ("queue.buffering.max.messages", "20000"),
-                ("queue.buffering.max.kbytes", "65536"),
-                ("delivery.timeout.ms", if patience == Patience::Endless { "0" } else { "30000" }),
-                ("request.timeout.ms", "10000"),
-                // The only way that librdkafka tells whether it has its producer id: see `is_warm`.
-                ("statistics.interval.ms", "100"),
-                // A dead letter is up to 1 MiB of poison and our headers.
-                ("message.max.bytes", "2097152"),
-                ("partitioner", "murmur2_random"),
-            ])
-            .create_with_context(context)
-            .map_err(KafkaError::Client)?;
+        let shared = Arc::new(Shared { state, unacknowledged: Mutex::default(), warm: AtomicBool::new(false) });
+        let client = |settings| client(connection, patience, settings, &shared);
         let (stop, stopped) = mpsc::channel();
-        let inner = Inner { client, embedded_log: connection.embedded_log().cloned(), _stop_looking: stop };
+        let inner = Inner {
+            at_once: client(&AT_ONCE)?,
+            lingering: has_groups.then(|| client(&LINGERING)).transpose()?,
+            shared: Arc::clone(&shared),
+            embedded_log: connection.embedded_log().cloned(),
+            _stop_looking: stop,
+        };
         let producer = Self { inner: Arc::new(inner) };
         producer.look_after(topic.to_owned(), stopped)?;
         Ok(producer)
@@ -145,16 +155,16 @@ impl Producer {
 
     /// What is known of the broker, as it changes.
     pub fn state(&self) -> watch::Receiver<BrokerState> {
-        self.inner.client.context().state.subscribe()
+        self.inner.shared.state.subscribe()
     }
 
     /// Whether a message would be refused now, whatever it is.
     pub fn accepts(&self) -> Result<(), NotEnqueued> {
-        let context = self.inner.client.context();
-        if let BrokerState::Down(reason) = &*context.state.borrow() {
+        let shared = &self.inner.shared;
+        if let BrokerState::Down(reason) = &*shared.state.borrow() {
             return Err(NotEnqueued::BrokerDown(reason.clone()));
         }
-        match context.unacknowledged().oldest().map(|since| since.elapsed()) {
+        match shared.unacknowledged().oldest().map(|since| since.elapsed()) {
             Some(waiting) if waiting > STALLED_AFTER => Err(NotEnqueued::Stalled(waiting)),
             _ => Ok(()),
         }
@@ -166,33 +176,13 @@ impl Producer {
         let (reporter, delivery) = Delivery::to_come();
         let headers = message.headers.iter().map(|(name, value)| (&**name, value.as_deref()));
         let Outgoing { topic, key, value, .. } = message;
-        self.enqueue(topic, key, value, group::native(headers), reporter).map(|()| delivery)
+        let inner = &self.inner;
+        inner.enqueue(&inner.at_once, topic, key, value, group::native(headers), reporter).map(|()| delivery)
     }
 
-    /// For messages that are to be sent one behind another, with one wait for all of them.
-    pub fn group(&self) -> Group {
-        Group::of(self.clone())
-    }
-
-    fn enqueue(
-        &self,
-        topic: &str,
-        key: Option<&[u8]>,
-        payload: Option<&[u8]>,
-        headers: OwnedHeaders,
-        reporter: Reporter,
-    ) -> Result<(), NotEnqueued> {
-        let context = self.inner.client.context();
-        let number = context.unacknowledged().begin(reporter);
-        let (headers, delivery_opaque) = (Some(headers), number);
-        let record = BaseRecord { topic, partition: None, payload, key, timestamp: None, headers, delivery_opaque };
-        self.inner.client.send(record).map_err(|(error, _)| {
-            let refused = not_enqueued(&error);
-            if let Some(reporter) = context.unacknowledged().end(number) {
-                reporter.report(Err(DeliveryFailure::Refused(refused.to_string())));
-            }
-            refused
-        })
+    /// For so many messages that are to be sent one behind another, with one wait for all of them.
+    pub fn group(&self, messages: usize) -> Group {
+        Group::of(self.clone(), messages)
     }
 
     /// Waits for the report, without a bound of its own.
@@ -213,7 +203,7 @@ impl Producer {
     async fn last_offset(&self, topic: String) -> Result<i64, DeliveryFailure> {
         let inner = Arc::clone(&self.inner);
         let looked = tokio::task::spawn_blocking(move || {
-            inner.client.client().fetch_watermarks(&topic, crate::COMMANDS_PARTITION, LOOK_TIMEOUT)
+            inner.at_once.client().fetch_watermarks(&topic, crate::COMMANDS_PARTITION, LOOK_TIMEOUT)
         });
         match looked.await {
             Ok(Ok((_, high))) => Ok(high - 1),
@@ -225,13 +215,13 @@ impl Producer {
     /// The log that the broker holds, as soon as it is known; blocks up to `timeout`.
     pub fn log_id(&self, timeout: Duration) -> Option<LogId> {
         let embedded = self.inner.embedded_log.clone();
-        embedded.or_else(|| self.inner.client.client().fetch_cluster_id(timeout).map(|id| LogId::cluster(&id)))
+        embedded.or_else(|| self.inner.at_once.client().fetch_cluster_id(timeout).map(|id| LogId::cluster(&id)))
     }
 
-    /// Whether the broker has given this client its producer id. A message that is sent before waits for it, half a
-    /// second after a start.
+    /// Whether the broker has given the first client its producer id; a second one asks for its own at the same time. A
+    /// message that is sent before waits for it, half a second after a start.
     pub fn is_warm(&self) -> bool {
-        self.inner.client.context().warm.load(Ordering::Relaxed)
+        self.inner.shared.warm.load(Ordering::Relaxed)
     }
 
     /// Why this client cannot go on, if it cannot: only a new one can.
@@ -241,8 +231,11 @@ impl Producer {
 
     /// Waits until everything enqueued has its report, at most `timeout`; blocks.
     pub fn flush(&self, timeout: Duration) {
-        if let Err(error) = self.inner.client.flush(timeout) {
-            tracing::warn!(%error, in_flight = self.inner.client.in_flight_count(), "messages without a report");
+        let deadline = Instant::now() + timeout;
+        for client in self.inner.clients() {
+            if let Err(error) = client.flush(deadline.saturating_duration_since(Instant::now())) {
+                tracing::warn!(%error, in_flight = client.in_flight_count(), "messages without a report");
+            }
         }
     }
 
@@ -254,7 +247,7 @@ impl Producer {
                 let Some(inner) = weak.upgrade() else { return };
                 let state = inner.look(&topic);
                 let pause = if state == BrokerState::Up { LOOK_EVERY } else { LOOK_AGAIN };
-                inner.client.context().tell(state);
+                inner.shared.tell(state);
                 drop(inner);
                 if !matches!(stopped.recv_timeout(pause), Err(mpsc::RecvTimeoutError::Timeout)) {
                     return;
@@ -266,25 +259,43 @@ impl Producer {
 }
 
 impl Inner {
+    fn clients(&self) -> impl Iterator<Item = &Client> {
+        iter::once(&self.at_once).chain(&self.lingering)
+    }
+
+    fn enqueue(
+        &self,
+        client: &Client,
+        topic: &str,
+        key: Option<&[u8]>,
+        payload: Option<&[u8]>,
+        headers: OwnedHeaders,
+        reporter: Reporter,
+    ) -> Result<(), NotEnqueued> {
+        let number = self.shared.unacknowledged().begin(reporter);
+        let (headers, delivery_opaque) = (Some(headers), number);
+        let record = BaseRecord { topic, partition: None, payload, key, timestamp: None, headers, delivery_opaque };
+        client.send(record).map_err(|(error, _)| {
+            let refused = not_enqueued(&error);
+            if let Some(reporter) = self.shared.unacknowledged().end(number) {
+                reporter.report(Err(DeliveryFailure::Refused(refused.to_string())));
+            }
+            refused
+        })
+    }
+
     fn fatal_error(&self) -> Option<String> {
-        self.client.client().fatal_error().map(|(code, reason)| format!("fatal error {code}: {reason}"))
+        let (code, reason) = self.clients().find_map(|client| client.client().fatal_error())?;
+        Some(format!("fatal error {code}: {reason}"))
     }
 
     fn look(&self, topic: &str) -> BrokerState {
-        if let Some(reason) = self.fatal_error() {
-            return BrokerState::Down(reason);
-        }
-        match self.client.client().fetch_metadata(Some(topic), LOOK_TIMEOUT) {
-            Ok(metadata) => match metadata.topics().iter().find(|t| t.name() == topic) {
-                Some(found) if found.error().is_none() && !found.partitions().is_empty() => BrokerState::Up,
-                _ => BrokerState::Down(format!("there is no topic {topic}")),
-            },
-            Err(error) => BrokerState::Down(error.to_string()),
-        }
+        let reason = self.fatal_error().or_else(|| self.clients().find_map(|client| trouble(client, topic)));
+        reason.map_or(BrokerState::Up, BrokerState::Down)
     }
 }
 
-impl Context {
+impl Shared {
     fn tell(&self, state: BrokerState) {
         self.state.send_if_modified(|current| {
             let changed = *current != state;
@@ -296,6 +307,45 @@ impl Context {
     fn unacknowledged(&self) -> MutexGuard<'_, Unacknowledged> {
         self.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Asks the broker, which also keeps it from closing a connection that is idle for minutes.
+fn trouble(client: &Client, topic: &str) -> Option<String> {
+    match client.client().fetch_metadata(Some(topic), LOOK_TIMEOUT) {
+        Ok(metadata) => match metadata.topics().iter().find(|t| t.name() == topic) {
+            Some(found) if found.error().is_none() && !found.partitions().is_empty() => None,
+            _ => Some(format!("there is no topic {topic}")),
+        },
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Many callers share one send while the one before is on its way; waiting for more only adds latency.
+const AT_ONCE: [(&str, &str); 2] = [
+    ("linger.ms", "0"),
+    // The only way that librdkafka tells whether it has its producer id: see `is_warm`.
+    ("statistics.interval.ms", "100"),
+];
+
+fn client(
+    connection: &Connection,
+    patience: Patience,
+    settings: &[(&str, &str)],
+    shared: &Arc<Shared>,
+) -> Result<Client, KafkaError> {
+    let common = [
+        ("enable.idempotence", "true"),
+        ("compression.type", "lz4"),
+        ("queue.buffering.max.messages", "20000"),
+        ("queue.buffering.max.kbytes", "65536"),
+        ("delivery.timeout.ms", if patience == Patience::Endless { "0" } else { "30000" }),
+        ("request.timeout.ms", "10000"),
+        // A dead letter is up to 1 MiB of poison and our headers.
+        ("message.max.bytes", "2097152"),
+        ("partitioner", "murmur2_random"),
+    ];
+    let context = Context(Arc::clone(shared));
+    connection.config(&[&common, settings].concat()).create_with_context(context).map_err(KafkaError::Client)
 }
 
 fn not_enqueued(error: &RdKafkaError) -> NotEnqueued {
@@ -312,15 +362,16 @@ fn not_enqueued(error: &RdKafkaError) -> NotEnqueued {
 impl ClientContext for Context {
     fn stats_raw(&self, statistics: &[u8]) {
         const ASSIGNED: &[u8] = b"\"idemp_state\": \"Assigned\"";
-        if !self.warm.load(Ordering::Relaxed) && statistics.windows(ASSIGNED.len()).any(|window| window == ASSIGNED) {
-            self.warm.store(true, Ordering::Relaxed);
+        let warm = &self.0.warm;
+        if !warm.load(Ordering::Relaxed) && statistics.windows(ASSIGNED.len()).any(|window| window == ASSIGNED) {
+            warm.store(true, Ordering::Relaxed);
         }
     }
 
     fn error(&self, error: RdKafkaError, reason: &str) {
         tracing::warn!(%error, reason, "producer");
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-            self.tell(BrokerState::Down(reason.to_owned()));
+            self.0.tell(BrokerState::Down(reason.to_owned()));
         }
     }
 }
@@ -341,7 +392,7 @@ impl ProducerContext for Context {
                 _ => DeliveryFailure::Unknown(error.to_string()),
             }),
         };
-        let reporter = self.unacknowledged().end(number);
+        let reporter = self.0.unacknowledged().end(number);
         if let Some(reporter) = reporter {
             reporter.report(report);
         }

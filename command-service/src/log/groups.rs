@@ -1,18 +1,16 @@
-//! Messages on their way to the broker in groups: while two are out, the next gathers.
+//! Messages on their way to the broker in groups: while one is out, the next gathers.
 //!
-//! librdkafka sends what it has at once, a message alone if it must, and a request of its own costs as much as dozens of
-//! messages. A lone message waits for nobody here either; behind it, however many come while two groups are out go
-//! together. Two, for with one the broker would have nothing to do while its answers are told, and nobody would tell
-//! answers while the broker has the next. Who waits for a group is woken when all of it has its reports, and one alarm
-//! bounds the wait of all.
+//! A request to the broker costs as much as dozens of messages. A lone message waits for nobody; behind it, however many
+//! come while a group is out go together. One group, for librdkafka has one request at a time on its way anyway, and looks
+//! for its answer without a pause while more is there to send (docs/adr/0020). Who waits for a group is woken when all of
+//! it has its reports, and one alarm bounds the wait of all.
 
-use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kafka::{Group, NotEnqueued, Prepared, Producer, STALLED_AFTER};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::NotAccepted;
@@ -21,8 +19,6 @@ use super::NotAccepted;
 const QUEUE: usize = 20_000;
 /// The most that go together.
 const GROUP: usize = 1024;
-/// The most that have not settled.
-const GROUPS_OUT: usize = 2;
 
 /// Why one of several messages was refused, if one was: those behind it are not sent then.
 pub(super) type Series = Arc<OnceLock<NotAccepted>>;
@@ -96,34 +92,23 @@ impl Waiting {
 impl Sending {
     async fn run(mut self) {
         let mut group = Vec::with_capacity(GROUP);
-        let mut out = JoinSet::new();
-        // When each was sent that is out, the oldest first.
-        let mut since = VecDeque::with_capacity(GROUPS_OUT);
-        loop {
-            let behind = since.front().copied().filter(|_| out.len() == GROUPS_OUT);
-            tokio::select! {
-                biased;
-                Some(_) = out.join_next() => {
-                    since.pop_front();
-                }
-                waiting = receive(&mut self.queue, &mut group, behind) => match behind {
-                    _ if waiting == 0 => break,
-                    Some(since) => {
+        while self.queue.recv_many(&mut group, GROUP).await > 0 {
+            let out = self.producer.group(group.len());
+            let sent = self.send(&mut group, &out);
+            out.go().await;
+            let since = Instant::now();
+            let mut following = pin!(follow(out, sent, self.ack_wait));
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut following => break,
+                    1.. = receive_behind(&mut self.queue, &mut group, since) => {
                         let stalled = NotAccepted::from(NotEnqueued::Stalled(since.elapsed()));
                         group.drain(..).for_each(|waiting| waiting.refuse(stalled.clone()));
                     }
-                    None => {
-                        let sending = self.producer.group();
-                        let sent = self.send(&mut group, &sending);
-                        since.push_back(Instant::now());
-                        out.spawn(follow(sending, sent, self.ack_wait));
-                    }
-                },
+                }
             }
-            // Who was just told answers first, and who has a request to put, puts it: the next group is the larger.
-            tokio::task::yield_now().await;
         }
-        out.join_all().await;
     }
 
     /// Who waits for those that are with the broker's client now.
@@ -158,11 +143,8 @@ async fn follow(out: Group, mut sent: Vec<Asker>, ack_wait: Option<Duration>) {
     sent.into_iter().zip(out.reports()).for_each(|(asker, report)| asker.tell(report.map_err(NotAccepted::from)));
 }
 
-/// As many as there are. `behind` is since when the oldest group is out, if no more may go: who waits behind it is here only
-/// to be refused, once that has been out for [`STALLED_AFTER`].
-async fn receive(queue: &mut mpsc::Receiver<Waiting>, group: &mut Vec<Waiting>, behind: Option<Instant>) -> usize {
-    if let Some(since) = behind {
-        sleep_until(since + STALLED_AFTER).await;
-    }
+/// As many as wait behind a group that is out since then, once that is for [`STALLED_AFTER`]: they are here only to be refused.
+async fn receive_behind(queue: &mut mpsc::Receiver<Waiting>, group: &mut Vec<Waiting>, since: Instant) -> usize {
+    sleep_until(since + STALLED_AFTER).await;
     queue.recv_many(group, GROUP).await
 }

@@ -1,18 +1,32 @@
 //! Messages that are sent one behind another, with one wait for all of them.
 //!
-//! librdkafka sends the first of them at once, while the others are still being put into its queue: the less each takes, the
-//! more of them share a request. So each is made ready before its turn comes, by whoever makes it.
+//! librdkafka, told to wait for nobody, sends what it has as soon as there is one message, while the others are still being
+//! put into its queue. What comes behind five that are on their way waits for their answer, for which its thread then looks
+//! without a pause. So a larger group goes by a client that lingers, and once it is whole the client is woken: then it
+//! is one request, behind which nothing waits. Each message is made ready before its turn comes, by whoever makes it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::Producer as _;
 
 use super::in_flight::{Gathering, Reporter};
-use super::{NotEnqueued, Producer, Report};
+use super::{Client, NotEnqueued, Producer, Report};
+
+/// So many of one partition may be on their way while librdkafka sends more: its `RD_KAFKA_IDEMP_MAX_INFLIGHT`.
+const ON_THEIR_WAY: usize = 5;
+
+/// Longer than it takes to put some dozens of messages into the queue.
+const LINGER: Duration = Duration::from_micros(100);
+/// [`LINGER`], as librdkafka is told.
+pub(super) const LINGERING: [(&str, &str); 1] = [("linger.ms", "0.1")];
 
 /// Messages on their way together.
 pub struct Group {
     producer: Producer,
+    is_large: bool,
+    began: OnceLock<Instant>,
     gathering: Arc<Gathering>,
 }
 
@@ -26,8 +40,13 @@ pub struct Prepared {
 }
 
 impl Group {
-    pub(super) fn of(producer: Producer) -> Self {
-        Self { producer, gathering: Arc::default() }
+    pub(super) fn of(producer: Producer, messages: usize) -> Self {
+        Self { producer, is_large: messages > ON_THEIR_WAY, began: OnceLock::new(), gathering: Arc::default() }
+    }
+
+    /// The client that lingers, if the group is large and the producer has one.
+    fn lingering(&self) -> Option<&Client> {
+        self.producer.inner.lingering.as_ref().filter(|_| self.is_large)
     }
 
     /// Enqueues one message. With `Err` it was not enqueued, and that is its report. Whether the producer
@@ -35,7 +54,21 @@ impl Group {
     pub fn send(&self, topic: &str, Prepared { key, value, headers, .. }: Prepared) -> Result<(), NotEnqueued> {
         let place = self.gathering.expect_one();
         let reporter = Reporter::Among(Arc::clone(&self.gathering), place);
-        self.producer.enqueue(topic, key.as_deref(), value.as_deref(), headers, reporter)
+        let inner = &self.producer.inner;
+        let client = self.lingering().unwrap_or(&inner.at_once);
+        let enqueued = inner.enqueue(client, topic, key.as_deref(), value.as_deref(), headers, reporter);
+        self.began.get_or_init(Instant::now);
+        enqueued
+    }
+
+    /// All are enqueued: they go now, if they have not gone yet.
+    pub async fn go(&self) {
+        let (Some(client), Some(began)) = (self.lingering(), self.began.get()) else { return };
+        while began.elapsed() < LINGER {
+            tokio::task::yield_now().await;
+        }
+        // This wakes the client's thread, for which the time to linger is over; nobody waits here.
+        let _ = client.flush(Duration::ZERO);
     }
 
     /// Waits until each has its report, without a bound of its own.

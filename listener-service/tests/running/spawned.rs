@@ -36,7 +36,7 @@ impl Broker {
     pub(crate) async fn put(&self, key: Option<&[u8]>, value: &[u8], headers: &[kafka::Header]) -> i64 {
         let headers = headers.iter().map(|(name, value)| (&**name, value.as_deref()));
         let message = Prepared::new(key.map(Vec::from), Some(value.to_vec()), headers);
-        let alone = self.producer.group();
+        let alone = self.producer.group(1);
         alone.send(&self.topics.commands, message).expect("enqueued");
         alone.settled().await;
         let reported = alone.reports().remove(0).expect("acknowledged");
