@@ -69,9 +69,8 @@ pub(crate) struct World {
 
 /// Builds the programs, which takes minutes the first time.
 pub(crate) fn build() {
-    for is_breakable in [false, true] {
-        listener_program(is_breakable);
-    }
+    binary("listener-service");
+    breakable_listener();
 }
 
 /// As it is shipped, or with named points.
