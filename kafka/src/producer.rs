@@ -6,29 +6,24 @@
 //! It has a client of librdkafka's that sends each message at once, and, [for groups](Producer::for_groups), a second one
 //! that keeps messages until their [group](Group) is whole.
 
+mod client;
 mod group;
 mod in_flight;
 
 use std::iter;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use rdkafka::Message;
-use rdkafka::client::ClientContext;
-use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use tokio::sync::watch;
 
 use crate::connection::{Connection, KafkaError};
 use crate::record::Header;
 use shared::token::LogId;
 
-use group::LINGERING;
+use client::{Client, Shared};
+use group::LINGER;
 pub use group::{Group, Prepared};
 pub use in_flight::Delivery;
-use in_flight::{Reporter, Unacknowledged};
 
 /// Once the oldest message has waited this long for its report, further ones are refused.
 pub const STALLED_AFTER: Duration = Duration::from_secs(1);
@@ -99,17 +94,6 @@ pub struct Outgoing<'a> {
 /// What became of a message: the offset that the broker gave it, unless it knew the message already.
 pub type Report = Result<Option<i64>, DeliveryFailure>;
 
-/// What the clients of one producer share.
-struct Shared {
-    state: watch::Sender<BrokerState>,
-    unacknowledged: Mutex<Unacknowledged>,
-    warm: AtomicBool,
-}
-
-struct Context(Arc<Shared>);
-
-type Client = ThreadedProducer<Context>;
-
 /// Clones share the clients.
 #[derive(Clone)]
 pub struct Producer {
@@ -137,13 +121,12 @@ impl Producer {
     }
 
     fn with(connection: &Connection, topic: &str, patience: Patience, has_groups: bool) -> Result<Self, KafkaError> {
-        let (state, _) = watch::channel(BrokerState::Down("connecting".to_owned()));
-        let shared = Arc::new(Shared { state, unacknowledged: Mutex::default(), warm: AtomicBool::new(false) });
-        let client = |settings| client(connection, patience, settings, &shared);
+        let shared = Arc::new(Shared::new());
+        let client = |linger| Client::open(connection, patience, linger, &shared);
         let (stop, stopped) = mpsc::channel();
         let inner = Inner {
-            at_once: client(&AT_ONCE)?,
-            lingering: has_groups.then(|| client(&LINGERING)).transpose()?,
+            at_once: client(Duration::ZERO)?,
+            lingering: has_groups.then(|| client(LINGER)).transpose()?,
             shared: Arc::clone(&shared),
             embedded_log: connection.embedded_log().cloned(),
             _stop_looking: stop,
@@ -176,8 +159,7 @@ impl Producer {
         let (reporter, delivery) = Delivery::to_come();
         let headers = message.headers.iter().map(|(name, value)| (&**name, value.as_deref()));
         let Outgoing { topic, key, value, .. } = message;
-        let inner = &self.inner;
-        inner.enqueue(&inner.at_once, topic, key, value, group::native(headers), reporter).map(|()| delivery)
+        self.inner.at_once.enqueue(topic, key, value, group::native(headers), reporter).map(|()| delivery)
     }
 
     /// For so many messages that are to be sent one behind another, with one wait for all of them.
@@ -202,11 +184,8 @@ impl Producer {
 
     async fn last_offset(&self, topic: String) -> Result<i64, DeliveryFailure> {
         let inner = Arc::clone(&self.inner);
-        let looked = tokio::task::spawn_blocking(move || {
-            inner.at_once.client().fetch_watermarks(&topic, crate::COMMANDS_PARTITION, LOOK_TIMEOUT)
-        });
-        match looked.await {
-            Ok(Ok((_, high))) => Ok(high - 1),
+        match tokio::task::spawn_blocking(move || inner.at_once.end(&topic)).await {
+            Ok(Ok(end)) => Ok(end - 1),
             Ok(Err(error)) => Err(DeliveryFailure::Unknown(error.to_string())),
             Err(error) => Err(DeliveryFailure::Unknown(error.to_string())),
         }
@@ -215,13 +194,13 @@ impl Producer {
     /// The log that the broker holds, as soon as it is known; blocks up to `timeout`.
     pub fn log_id(&self, timeout: Duration) -> Option<LogId> {
         let embedded = self.inner.embedded_log.clone();
-        embedded.or_else(|| self.inner.at_once.client().fetch_cluster_id(timeout).map(|id| LogId::cluster(&id)))
+        embedded.or_else(|| self.inner.at_once.cluster_id(timeout).map(|id| LogId::cluster(&id)))
     }
 
     /// Whether the broker has given the first client its producer id; a second one asks for its own at the same time. A
     /// message that is sent before waits for it, half a second after a start.
     pub fn is_warm(&self) -> bool {
-        self.inner.shared.warm.load(Ordering::Relaxed)
+        self.inner.shared.is_warm()
     }
 
     /// Why this client cannot go on, if it cannot: only a new one can.
@@ -233,9 +212,7 @@ impl Producer {
     pub fn flush(&self, timeout: Duration) {
         let deadline = Instant::now() + timeout;
         for client in self.inner.clients() {
-            if let Err(error) = client.flush(deadline.saturating_duration_since(Instant::now())) {
-                tracing::warn!(%error, in_flight = client.in_flight_count(), "messages without a report");
-            }
+            client.flush(deadline.saturating_duration_since(Instant::now()));
         }
     }
 
@@ -263,138 +240,12 @@ impl Inner {
         iter::once(&self.at_once).chain(&self.lingering)
     }
 
-    fn enqueue(
-        &self,
-        client: &Client,
-        topic: &str,
-        key: Option<&[u8]>,
-        payload: Option<&[u8]>,
-        headers: OwnedHeaders,
-        reporter: Reporter,
-    ) -> Result<(), NotEnqueued> {
-        let number = self.shared.unacknowledged().begin(reporter);
-        let (headers, delivery_opaque) = (Some(headers), number);
-        let record = BaseRecord { topic, partition: None, payload, key, timestamp: None, headers, delivery_opaque };
-        client.send(record).map_err(|(error, _)| {
-            let refused = not_enqueued(&error);
-            if let Some(reporter) = self.shared.unacknowledged().end(number) {
-                reporter.report(Err(DeliveryFailure::Refused(refused.to_string())));
-            }
-            refused
-        })
-    }
-
     fn fatal_error(&self) -> Option<String> {
-        let (code, reason) = self.clients().find_map(|client| client.client().fatal_error())?;
-        Some(format!("fatal error {code}: {reason}"))
+        self.clients().find_map(Client::fatal_error)
     }
 
     fn look(&self, topic: &str) -> BrokerState {
-        let reason = self.fatal_error().or_else(|| self.clients().find_map(|client| trouble(client, topic)));
+        let reason = self.fatal_error().or_else(|| self.clients().find_map(|client| client.trouble(topic)));
         reason.map_or(BrokerState::Up, BrokerState::Down)
-    }
-}
-
-impl Shared {
-    fn tell(&self, state: BrokerState) {
-        self.state.send_if_modified(|current| {
-            let changed = *current != state;
-            *current = state;
-            changed
-        });
-    }
-
-    fn unacknowledged(&self) -> MutexGuard<'_, Unacknowledged> {
-        self.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Asks the broker, which also keeps it from closing a connection that is idle for minutes.
-fn trouble(client: &Client, topic: &str) -> Option<String> {
-    match client.client().fetch_metadata(Some(topic), LOOK_TIMEOUT) {
-        Ok(metadata) => match metadata.topics().iter().find(|t| t.name() == topic) {
-            Some(found) if found.error().is_none() && !found.partitions().is_empty() => None,
-            _ => Some(format!("there is no topic {topic}")),
-        },
-        Err(error) => Some(error.to_string()),
-    }
-}
-
-/// Many callers share one send while the one before is on its way; waiting for more only adds latency.
-const AT_ONCE: [(&str, &str); 2] = [
-    ("linger.ms", "0"),
-    // The only way that librdkafka tells whether it has its producer id: see `is_warm`.
-    ("statistics.interval.ms", "100"),
-];
-
-fn client(
-    connection: &Connection,
-    patience: Patience,
-    settings: &[(&str, &str)],
-    shared: &Arc<Shared>,
-) -> Result<Client, KafkaError> {
-    let common = [
-        ("enable.idempotence", "true"),
-        ("compression.type", "lz4"),
-        ("queue.buffering.max.messages", "20000"),
-        ("queue.buffering.max.kbytes", "65536"),
-        ("delivery.timeout.ms", if patience == Patience::Endless { "0" } else { "30000" }),
-        ("request.timeout.ms", "10000"),
-        // A dead letter is up to 1 MiB of poison and our headers.
-        ("message.max.bytes", "2097152"),
-        ("partitioner", "murmur2_random"),
-    ];
-    let context = Context(Arc::clone(shared));
-    connection.config(&[&common, settings].concat()).create_with_context(context).map_err(KafkaError::Client)
-}
-
-fn not_enqueued(error: &RdKafkaError) -> NotEnqueued {
-    match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::QueueFull) => NotEnqueued::QueueFull,
-        Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize) => {
-            NotEnqueued::Refused(error.to_string())
-        }
-        // Not this message's fault: the topic is missing or forbidden, or the client cannot go on.
-        _ => NotEnqueued::BrokerDown(error.to_string()),
-    }
-}
-
-impl ClientContext for Context {
-    fn stats_raw(&self, statistics: &[u8]) {
-        const ASSIGNED: &[u8] = b"\"idemp_state\": \"Assigned\"";
-        let warm = &self.0.warm;
-        if !warm.load(Ordering::Relaxed) && statistics.windows(ASSIGNED.len()).any(|window| window == ASSIGNED) {
-            warm.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn error(&self, error: RdKafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "producer");
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-            self.0.tell(BrokerState::Down(reason.to_owned()));
-        }
-    }
-}
-
-impl ProducerContext for Context {
-    /// The message's number among [`Unacknowledged`].
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
-        let report = match result {
-            Ok(message) => Ok(Some(message.offset()).filter(|&offset| offset >= 0)),
-            Err((error, _)) => Err(match error.rdkafka_error_code() {
-                Some(
-                    RDKafkaErrorCode::MessageSizeTooLarge
-                    | RDKafkaErrorCode::InvalidMessageSize
-                    | RDKafkaErrorCode::InvalidRecord,
-                ) => DeliveryFailure::Refused(error.to_string()),
-                _ => DeliveryFailure::Unknown(error.to_string()),
-            }),
-        };
-        let reporter = self.0.unacknowledged().end(number);
-        if let Some(reporter) = reporter {
-            reporter.report(report);
-        }
     }
 }

@@ -9,18 +9,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::Producer as _;
 
+use super::client::Client;
 use super::in_flight::{Gathering, Reporter};
-use super::{Client, NotEnqueued, Producer, Report};
+use super::{NotEnqueued, Producer, Report};
 
 /// So many of one partition may be on their way while librdkafka sends more: its `RD_KAFKA_IDEMP_MAX_INFLIGHT`.
 const ON_THEIR_WAY: usize = 5;
 
 /// Longer than it takes to put some dozens of messages into the queue.
-const LINGER: Duration = Duration::from_micros(100);
-/// [`LINGER`], as librdkafka is told.
-pub(super) const LINGERING: [(&str, &str); 1] = [("linger.ms", "0.1")];
+pub(super) const LINGER: Duration = Duration::from_micros(100);
 
 /// Messages on their way together.
 pub struct Group {
@@ -54,9 +52,8 @@ impl Group {
     pub fn send(&self, topic: &str, Prepared { key, value, headers, .. }: Prepared) -> Result<(), NotEnqueued> {
         let place = self.gathering.expect_one();
         let reporter = Reporter::Among(Arc::clone(&self.gathering), place);
-        let inner = &self.producer.inner;
-        let client = self.lingering().unwrap_or(&inner.at_once);
-        let enqueued = inner.enqueue(client, topic, key.as_deref(), value.as_deref(), headers, reporter);
+        let client = self.lingering().unwrap_or(&self.producer.inner.at_once);
+        let enqueued = client.enqueue(topic, key.as_deref(), value.as_deref(), headers, reporter);
         self.began.get_or_init(Instant::now);
         enqueued
     }
@@ -64,11 +61,11 @@ impl Group {
     /// All are enqueued: they go now, if they have not gone yet.
     pub async fn go(&self) {
         let (Some(client), Some(began)) = (self.lingering(), self.began.get()) else { return };
+        // Most has passed by now, and an alarm of the runtime's would come up to a millisecond late.
         while began.elapsed() < LINGER {
             tokio::task::yield_now().await;
         }
-        // This wakes the client's thread, for which the time to linger is over; nobody waits here.
-        let _ = client.flush(Duration::ZERO);
+        client.wake();
     }
 
     /// Waits until each has its report, without a bound of its own.
