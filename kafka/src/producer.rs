@@ -3,8 +3,9 @@
 //! A send is refused only while nothing was enqueued. From then on the message may be written long after its sender
 //! gave up, so all that can be said of one without a report is "unknown".
 //!
-//! It has a client of librdkafka's that sends each message at once, and, [for groups](Producer::for_groups), a second one
-//! that keeps messages until their [group](Group) is whole.
+//! Its client of librdkafka's sends each message at once, or, of one that is [unhurried](Producer::unhurried), what came within
+//! some milliseconds together. [For groups](Producer::for_groups) it has a second one, which keeps messages until their
+//! [group](Group) is whole.
 
 mod client;
 mod group;
@@ -20,8 +21,7 @@ use crate::connection::{Connection, KafkaError};
 use crate::record::Header;
 use shared::token::LogId;
 
-use client::{Client, Shared};
-use group::LINGER;
+use client::{Client, Pace, Shared};
 pub use group::{Group, Prepared};
 pub use in_flight::Delivery;
 
@@ -102,8 +102,8 @@ pub struct Producer {
 
 struct Inner {
     shared: Arc<Shared>,
-    at_once: Client,
-    lingering: Option<Client>,
+    first: Client,
+    for_groups: Option<Client>,
     embedded_log: Option<LogId>,
     /// Dropped with the last clone, which ends the thread that looks after the broker.
     _stop_looking: mpsc::Sender<()>,
@@ -112,21 +112,32 @@ struct Inner {
 impl Producer {
     /// Makes the client; the broker need not be there yet. `topic` is the one whose presence makes it ready.
     pub fn open(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
-        Self::with(connection, topic, patience, false)
+        Self::with(connection, topic, patience, Pace::AtOnce, None)
     }
 
     /// The same for who sends [groups](Self::group), each once the one before has its reports.
     pub fn for_groups(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
-        Self::with(connection, topic, patience, true)
+        Self::with(connection, topic, patience, Pace::AtOnce, Some(Pace::Grouped))
     }
 
-    fn with(connection: &Connection, topic: &str, patience: Patience, has_groups: bool) -> Result<Self, KafkaError> {
+    /// The same for who sends hundreds of messages and waits for all of them: each waits up to 5 ms for others.
+    pub fn unhurried(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
+        Self::with(connection, topic, patience, Pace::Unhurried, None)
+    }
+
+    fn with(
+        connection: &Connection,
+        topic: &str,
+        patience: Patience,
+        first: Pace,
+        for_groups: Option<Pace>,
+    ) -> Result<Self, KafkaError> {
         let shared = Arc::new(Shared::new());
-        let client = |linger| Client::open(connection, patience, linger, &shared);
+        let client = |pace| Client::open(connection, patience, pace, &shared);
         let (stop, stopped) = mpsc::channel();
         let inner = Inner {
-            at_once: client(Duration::ZERO)?,
-            lingering: has_groups.then(|| client(LINGER)).transpose()?,
+            first: client(first)?,
+            for_groups: for_groups.map(client).transpose()?,
             shared: Arc::clone(&shared),
             embedded_log: connection.embedded_log().cloned(),
             _stop_looking: stop,
@@ -159,7 +170,7 @@ impl Producer {
         let (reporter, delivery) = Delivery::to_come();
         let headers = message.headers.iter().map(|(name, value)| (&**name, value.as_deref()));
         let Outgoing { topic, key, value, .. } = message;
-        self.inner.at_once.enqueue(topic, key, value, group::native(headers), reporter).map(|()| delivery)
+        self.inner.first.enqueue(topic, key, value, group::native(headers), reporter).map(|()| delivery)
     }
 
     /// For so many messages that are to be sent one behind another, with one wait for all of them.
@@ -184,7 +195,7 @@ impl Producer {
 
     async fn last_offset(&self, topic: String) -> Result<i64, DeliveryFailure> {
         let inner = Arc::clone(&self.inner);
-        match tokio::task::spawn_blocking(move || inner.at_once.end(&topic)).await {
+        match tokio::task::spawn_blocking(move || inner.first.end(&topic)).await {
             Ok(Ok(end)) => Ok(end - 1),
             Ok(Err(error)) => Err(DeliveryFailure::Unknown(error.to_string())),
             Err(error) => Err(DeliveryFailure::Unknown(error.to_string())),
@@ -194,7 +205,7 @@ impl Producer {
     /// The log that the broker holds, as soon as it is known; blocks up to `timeout`.
     pub fn log_id(&self, timeout: Duration) -> Option<LogId> {
         let embedded = self.inner.embedded_log.clone();
-        embedded.or_else(|| self.inner.at_once.cluster_id(timeout).map(|id| LogId::cluster(&id)))
+        embedded.or_else(|| self.inner.first.cluster_id(timeout).map(|id| LogId::cluster(&id)))
     }
 
     /// Whether the broker has given the first client its producer id; a second one asks for its own at the same time. A
@@ -237,7 +248,7 @@ impl Producer {
 
 impl Inner {
     fn clients(&self) -> impl Iterator<Item = &Client> {
-        iter::once(&self.at_once).chain(&self.lingering)
+        iter::once(&self.first).chain(&self.for_groups)
     }
 
     fn fatal_error(&self) -> Option<String> {

@@ -42,7 +42,7 @@ impl App {
             // Who stands by projects nothing, and is ready all the same.
             status.tell(REDIS, Condition::Degraded, "this listener projects once it writes");
         }
-        let producer = Producer::open(&config.kafka, &config.topics.commands, Patience::Endless)?;
+        let producer = Producer::unhurried(&config.kafka, &config.topics.commands, Patience::Endless)?;
         Ok(Self { config, listener, readiness, status, producer })
     }
 

@@ -22,6 +22,18 @@ pub(super) struct Shared {
     warm: AtomicBool,
 }
 
+/// How long a client keeps a message so that others go with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Not at all: many callers share one send while the one before is on its way.
+    AtOnce,
+    /// Longer than it takes to put some dozens of messages into the queue.
+    Grouped,
+    /// Longer than it takes to put hundreds of messages into the queue. What is not sent within this time waits for the
+    /// answer to what was, for which the client's thread then looks without a pause.
+    Unhurried,
+}
+
 /// One client.
 pub(super) struct Client(ThreadedProducer<Context>);
 
@@ -50,16 +62,24 @@ impl Shared {
     }
 }
 
+impl Pace {
+    pub(super) const fn linger(self) -> Duration {
+        match self {
+            Self::AtOnce => Duration::ZERO,
+            Self::Grouped => Duration::from_micros(100),
+            Self::Unhurried => Duration::from_millis(5),
+        }
+    }
+}
+
 impl Client {
-    /// `linger` is how long a message waits for others. Without it many callers share one send while the one before is
-    /// on its way; waiting for more only adds latency.
     pub(super) fn open(
         connection: &Connection,
         patience: Patience,
-        linger: Duration,
+        pace: Pace,
         shared: &Arc<Shared>,
     ) -> Result<Self, KafkaError> {
-        let linger_ms = (linger.as_secs_f64() * 1000.0).to_string();
+        let linger_ms = (pace.linger().as_secs_f64() * 1000.0).to_string();
         connection
             .config(&[
                 ("enable.idempotence", "true"),
@@ -69,8 +89,8 @@ impl Client {
                 ("queue.buffering.max.kbytes", "65536"),
                 ("delivery.timeout.ms", if patience == Patience::Endless { "0" } else { "30000" }),
                 ("request.timeout.ms", "10000"),
-                // The only way that librdkafka tells whether it has its producer id. One client's speaks for both.
-                ("statistics.interval.ms", if linger.is_zero() { "100" } else { "0" }),
+                // The only way that librdkafka tells whether it has its producer id. The first client speaks for both.
+                ("statistics.interval.ms", if pace == Pace::Grouped { "0" } else { "100" }),
                 // A dead letter is up to 1 MiB of poison and our headers.
                 ("message.max.bytes", "2097152"),
                 ("partitioner", "murmur2_random"),

@@ -6,19 +6,16 @@
 //! is one request, behind which nothing waits. Each message is made ready before its turn comes, by whoever makes it.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rdkafka::message::{Header, OwnedHeaders};
 
-use super::client::Client;
+use super::client::{Client, Pace};
 use super::in_flight::{Gathering, Reporter};
 use super::{NotEnqueued, Producer, Report};
 
 /// So many of one partition may be on their way while librdkafka sends more: its `RD_KAFKA_IDEMP_MAX_INFLIGHT`.
 const ON_THEIR_WAY: usize = 5;
-
-/// Longer than it takes to put some dozens of messages into the queue.
-pub(super) const LINGER: Duration = Duration::from_micros(100);
 
 /// Messages on their way together.
 pub struct Group {
@@ -42,9 +39,9 @@ impl Group {
         Self { producer, is_large: messages > ON_THEIR_WAY, began: OnceLock::new(), gathering: Arc::default() }
     }
 
-    /// The client that lingers, if the group is large and the producer has one.
-    fn lingering(&self) -> Option<&Client> {
-        self.producer.inner.lingering.as_ref().filter(|_| self.is_large)
+    /// The client for groups, if this one is large and the producer has it.
+    fn of_its_own(&self) -> Option<&Client> {
+        self.producer.inner.for_groups.as_ref().filter(|_| self.is_large)
     }
 
     /// Enqueues one message. With `Err` it was not enqueued, and that is its report. Whether the producer
@@ -52,7 +49,7 @@ impl Group {
     pub fn send(&self, topic: &str, Prepared { key, value, headers, .. }: Prepared) -> Result<(), NotEnqueued> {
         let place = self.gathering.expect_one();
         let reporter = Reporter::Among(Arc::clone(&self.gathering), place);
-        let client = self.lingering().unwrap_or(&self.producer.inner.at_once);
+        let client = self.of_its_own().unwrap_or(&self.producer.inner.first);
         let enqueued = client.enqueue(topic, key.as_deref(), value.as_deref(), headers, reporter);
         self.began.get_or_init(Instant::now);
         enqueued
@@ -60,9 +57,9 @@ impl Group {
 
     /// All are enqueued: they go now, if they have not gone yet.
     pub async fn go(&self) {
-        let (Some(client), Some(began)) = (self.lingering(), self.began.get()) else { return };
+        let (Some(client), Some(began)) = (self.of_its_own(), self.began.get()) else { return };
         // Most has passed by now, and an alarm of the runtime's would come up to a millisecond late.
-        while began.elapsed() < LINGER {
+        while began.elapsed() < Pace::Grouped.linger() {
             tokio::task::yield_now().await;
         }
         client.wake();
