@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::schema::{self, SchemaError};
@@ -71,17 +72,33 @@ pub fn open(path: &Path) -> Result<Connection, DatabaseError> {
     )?;
     connection.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    keep_plans(&connection)?;
     schema::begin(&mut connection)?;
     Ok(connection)
 }
 
 /// Opens it for reading only, beside the writer.
 pub fn open_read_only(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection = Connection::open_with_flags(path, read_only())?;
+    set_up_reading(&connection)?;
+    Ok(connection)
+}
+
+/// What a connection that only reads is opened with.
+pub(crate) fn read_only() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+/// Once it is open.
+pub(crate) fn set_up_reading(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.execute_batch("PRAGMA query_only = ON")?;
-    Ok(connection)
+    keep_plans(connection)
+}
+
+/// Else SQLite parses a statement again for each value that is bound to its LIMIT, to see whether another plan fits better.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Whether the error is about one statement's data. All others are about the database or the disk: they hit whichever
@@ -96,7 +113,23 @@ pub fn is_about_the_data(error: &rusqlite::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::*;
+
+    #[test]
+    fn no_connection_parses_a_statement_again_for_a_new_limit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("inventory.db");
+        let writing = open(&path).expect("made");
+        for connection in [writing, open_read_only(&path).expect("opened")] {
+            let mut statement = connection.prepare("SELECT sequence FROM journal LIMIT ?1").expect("prepared");
+            for limit in 1..=3 {
+                statement.query_map([limit], |row| row.get::<_, u64>(0)).expect("read").for_each(drop);
+            }
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        }
+    }
 
     #[test]
     fn a_missing_folder_is_named() {

@@ -13,7 +13,6 @@ use std::time::Duration;
 use axum::Router;
 use kafka::{Connection, LogReader, Topics};
 use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::OpenFlags;
 use shared::http::health::Readiness;
 use shared::problem::{Problem, ProblemCode};
 use tokio::sync::Semaphore;
@@ -45,8 +44,11 @@ pub(crate) struct Monitor {
 impl Monitor {
     pub(crate) fn new(config: &Config, status: Arc<Status>) -> Self {
         let manager = SqliteConnectionManager::file(&config.sqlite_path)
-            .with_flags(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .with_init(|connection| connection.execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 2000"));
+            .with_flags(crate::database::read_only())
+            .with_init(|connection| {
+                crate::database::set_up_reading(connection)?;
+                connection.busy_timeout(WAIT_FOR_READER)
+            });
         let pool = r2d2::Pool::builder()
             .max_size(READERS)
             .min_idle(Some(0))

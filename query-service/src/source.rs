@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use r2d2::{NopErrorHandler, Pool};
 use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
@@ -120,6 +121,9 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "query_only", true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Else SQLite parses a statement again for each value that is bound to its LIMIT, to see whether another plan fits
+    // better.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }
 
@@ -135,4 +139,22 @@ fn in_transaction<T>(
     let sequence = query::journal::last_sequence(&transaction)?;
     let value = read(&transaction)?;
     Ok(Loaded { stamp: Stamp { sequence, began }, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_is_not_parsed_again_for_a_new_limit() {
+        let connection = Connection::open_in_memory().unwrap();
+        prepare(&connection).unwrap();
+        let mut statement = connection.prepare("SELECT name FROM sqlite_schema LIMIT ?1").unwrap();
+        for limit in 1..=3 {
+            statement.query_map([limit], |row| row.get::<_, String>(0)).unwrap().for_each(drop);
+        }
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
 }
