@@ -84,7 +84,7 @@ fn reserve(n: usize) -> Vec<u8> {
 
 /// Until several loads were no faster than the fastest before: the JVM goes on compiling what it has done thousands of
 /// times, for some seconds on one machine and for minutes on another.
-fn warm_up_until_steady(bench: &Bench, load: &Load) -> anyhow::Result<()> {
+pub(super) fn warm_up_until_steady(bench: &Bench, load: &Load) -> anyhow::Result<()> {
     let (mut fastest, mut no_faster) = (0.0, 0);
     for _ in 0..MOST_TO_WARM_UP {
         let a_second = load.run(bench.load_time() / 2)?.per_second;
