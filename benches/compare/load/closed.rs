@@ -12,6 +12,10 @@ use super::per_second;
 
 /// Of the load. With one, the load would be at its end before the quickest floor is.
 const THREADS: usize = 2;
+/// So many runs that are no faster than one before, by more than this, are steady.
+const STEADY: u32 = 4;
+const FASTER: f64 = 1.03;
+const MOST_UNTIL_STEADY: u32 = 60;
 /// A server that hangs ends the run.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -52,6 +56,24 @@ impl Load {
         let answers = threads.iter().map(|(answers, _)| answers).sum();
         let took = threads.iter().map(|(_, took)| *took).max().unwrap_or_default();
         Ok(Answered { answers, per_second: per_second(answers, took) })
+    }
+
+    /// Runs until several runs were no faster than the fastest before: the JVM goes on compiling what it has done thousands of
+    /// times, for some seconds on one machine and for minutes on another.
+    pub(crate) fn run_until_steady(&self, each: Duration) -> anyhow::Result<()> {
+        let (mut fastest, mut no_faster) = (0.0, 0);
+        for _ in 0..MOST_UNTIL_STEADY {
+            let a_second = self.run(each)?.per_second;
+            if a_second > fastest * FASTER {
+                (fastest, no_faster) = (a_second, 0);
+            } else {
+                no_faster += 1;
+            }
+            if no_faster == STEADY {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn thread(&self, thread: usize, start: &Barrier, time: Duration) -> anyhow::Result<(u64, Duration)> {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use testkit::process::Process;
 
@@ -15,11 +14,6 @@ use crate::parts::{self, broker};
 use crate::row::Figures;
 use crate::stock::{ITEMS, item};
 use crate::usage::{Cost, Meter, Watched};
-
-/// So many loads that are no faster than one before, by more than this, mean that it is warm.
-const STEADY: u32 = 4;
-const FASTER: f64 = 1.03;
-const MOST_TO_WARM_UP: u32 = 60;
 
 /// The row's name, and its connections.
 type Variant = (&'static str, usize);
@@ -64,8 +58,8 @@ fn contest(
     let mut figures = Figures::default();
     for &(row, connections) in variants {
         let (ours, floor) = (load(service.address()?, connections), load(floor, connections));
-        warm_up_until_steady(bench, &ours)?;
-        warm_up(&[&floor], bench.load_time() / 2)?;
+        ours.run_until_steady(bench.load_time() / 2)?;
+        floor.run(bench.load_time() / 2)?;
         for _ in 0..bench.repeats() {
             let (a_second, costs) = measured(bench, &ours, &[service.watched(), broker])?;
             let (floor_a_second, floor_costs) = measured(bench, &floor, &[("echo", echo.pid())])?;
@@ -80,28 +74,6 @@ fn contest(
 /// The same bytes for ours and for the echo.
 fn reserve(n: usize) -> Vec<u8> {
     post(&format!("/api/v1/inventory/items/{}/reserve", item(n)), r#"{"quantity":1}"#)
-}
-
-/// Until several loads were no faster than the fastest before: the JVM goes on compiling what it has done thousands of
-/// times, for some seconds on one machine and for minutes on another.
-pub(super) fn warm_up_until_steady(bench: &Bench, load: &Load) -> anyhow::Result<()> {
-    let (mut fastest, mut no_faster) = (0.0, 0);
-    for _ in 0..MOST_TO_WARM_UP {
-        let a_second = load.run(bench.load_time() / 2)?.per_second;
-        if a_second > fastest * FASTER {
-            (fastest, no_faster) = (a_second, 0);
-        } else {
-            no_faster += 1;
-        }
-        if no_faster == STEADY {
-            break;
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn warm_up(loads: &[&Load], each: Duration) -> anyhow::Result<()> {
-    loads.iter().try_for_each(|load| load.run(each).map(drop))
 }
 
 /// Answers a second, and what they took.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use testkit::redis_server::RedisServer;
 
-use super::accept::{measured, warm_up};
+use super::accept::measured;
 use crate::bench::Bench;
 use crate::floors::http;
 use crate::load::closed::Load;
@@ -46,7 +46,8 @@ fn contest(bench: &Bench, row: &'static str, redis: Option<&RedisServer>, source
     let body = body.to_str().context("a path is text")?;
     let (floor, address) = http::start(&[http::STATIC, body], folder.path())?;
     let fixed = load(address);
-    warm_up(&[&ours, &fixed], bench.load_time() / 2)?;
+    ours.run(bench.load_time() / 2)?;
+    fixed.run(bench.load_time() / 2)?;
     let mut figures = Figures::default();
     let processes = processes(&service, redis);
     for _ in 0..bench.repeats() {
