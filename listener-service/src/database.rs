@@ -80,7 +80,7 @@ pub fn open(path: &Path) -> Result<Connection, DatabaseError> {
 /// Opens it for reading only, beside the writer.
 pub fn open_read_only(path: &Path) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open_with_flags(path, read_only())?;
-    set_up_reading(&connection)?;
+    set_up_reading(&connection, BUSY_TIMEOUT)?;
     Ok(connection)
 }
 
@@ -89,9 +89,9 @@ pub(crate) fn read_only() -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
-/// Once it is open.
-pub(crate) fn set_up_reading(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+/// Once it is open. `patience` is how long it waits for who recovers the log.
+pub(crate) fn set_up_reading(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
+    connection.busy_timeout(patience)?;
     connection.execute_batch("PRAGMA query_only = ON")?;
     keep_plans(connection)
 }

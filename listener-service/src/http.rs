@@ -45,10 +45,7 @@ impl Monitor {
     pub(crate) fn new(config: &Config, status: Arc<Status>) -> Self {
         let manager = SqliteConnectionManager::file(&config.sqlite_path)
             .with_flags(crate::database::read_only())
-            .with_init(|connection| {
-                crate::database::set_up_reading(connection)?;
-                connection.busy_timeout(WAIT_FOR_READER)
-            });
+            .with_init(|connection| crate::database::set_up_reading(connection, WAIT_FOR_READER));
         let pool = r2d2::Pool::builder()
             .max_size(READERS)
             .min_idle(Some(0))
