@@ -3,9 +3,9 @@
 //! A send is refused only while nothing was enqueued. From then on the message may be written long after its sender
 //! gave up, so all that can be said of one without a report is "unknown".
 //!
-//! Its client of librdkafka's sends each message at once, or, of one that is [unhurried](Producer::unhurried), what came within
-//! some milliseconds together. [For groups](Producer::for_groups) it has a second one, which keeps messages until their
-//! [group](Group) is whole.
+//! It has a client of librdkafka's that sends each message at once or, if it is [unhurried](Producer::unhurried), keeps each for
+//! some milliseconds, so that others go with it. [For groups](Producer::for_groups) it has a second one, which keeps messages until
+//! their [group](Group) is whole.
 
 mod client;
 mod group;
