@@ -100,6 +100,15 @@ impl AggregateId {
         if let Self::Item(id) = self { Some(*id) } else { None }
     }
 
+    /// Appends the bare id.
+    pub fn write_to(&self, text: &mut Vec<u8>) {
+        match self {
+            Self::Item(id) => id.write_to(text),
+            Self::Reservation(id) => id.write_to(text),
+            Self::Store(id) => text.extend_from_slice(id.as_str().as_bytes()),
+        }
+    }
+
     /// As JSON, where it is the bare id rather than a field: for `serialize_with`.
     pub fn serialize_as_text<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -135,6 +144,9 @@ mod tests {
         ] {
             let kind = AggregateKind::from_number(id.kind().number()).unwrap();
             assert_eq!(kind.read(id.bytes()), Ok(id.clone()));
+            let mut text = Vec::new();
+            id.write_to(&mut text);
+            assert_eq!(String::from_utf8(text), Ok(id.to_string()));
             assert_eq!(kind.parse(&id.to_string()), Ok(id.clone()));
         }
         assert_eq!(AggregateKind::Item.read(b"short"), Err(InvalidAggregateId));

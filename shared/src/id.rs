@@ -78,6 +78,12 @@ impl<Kind> Id<Kind> {
         self.0.as_bytes()
     }
 
+    /// Appends its text form.
+    pub fn write_to(self, text: &mut Vec<u8>) {
+        let buffer = &mut Uuid::encode_buffer();
+        text.extend_from_slice(self.0.hyphenated().encode_lower(buffer).as_bytes());
+    }
+
     /// Accepts the hyphenated form only, in either case.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         if text.len() != uuid::fmt::Hyphenated::LENGTH {

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod etag;
 pub mod http;
 pub mod id;
+pub mod json;
 pub mod lifecycle;
 pub mod message;
 pub mod outcome;

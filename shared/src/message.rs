@@ -11,7 +11,9 @@ pub use decode::{DecodeError, decode_request};
 pub use fact::{
     Fact, FactEnvelope, ItemDetails, LevelAfter, ReservationAfter, ReservedLine, SYSTEM, StoreDetails, Stream,
 };
-pub use request::{CatalogueFields, Command, RequestEnvelope, StoreFields, fingerprint};
+pub use request::{
+    Canonical, CatalogueFields, Command, EncodedRequest, NewRequest, RequestEnvelope, StoreFields, fingerprint,
+};
 
 /// The version of the messages' schema that this build writes, and the newest that it reads.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -1,9 +1,9 @@
 //! Requests: what a client asked for, accepted in form and not yet decided.
 
 pub(super) mod body;
+mod encode;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{SCHEMA_VERSION, Stream};
 use crate::aggregate::{AggregateId, AggregateKind};
@@ -13,6 +13,8 @@ use crate::price::Price;
 use crate::quantity::{Adjustment, PositiveQuantity, Quantity};
 use crate::reservation::{Lines, Ttl};
 use crate::text::{Category, CustomerId, Description, Location, Name, OrderId, Reason, Reference, Sku, StoreId};
+
+pub use encode::{Canonical, EncodedRequest, NewRequest};
 
 /// What the catalogue says of an item, besides its SKU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -320,23 +322,7 @@ impl RequestEnvelope {
     }
 }
 
-/// SHA-256, in hex, of what was asked in canonical form (parsed, trimmed, defaults filled in) and of `If-Match`. `None` for
-/// an aggregate whose id follows from the command's.
+/// [`Canonical::fingerprint`] of what is asked.
 pub fn fingerprint(of: Option<&AggregateId>, command: &Command, expected_version: Option<u64>) -> String {
-    #[derive(Serialize)]
-    struct Canonical<'a>(Option<String>, &'static str, &'a Command, Option<u64>);
-    let of = of.map(AggregateId::to_string);
-    let canonical = serde_json::to_vec(&Canonical(of, command.event_type(), command, expected_version))
-        .expect("ids, numbers and text always serialise");
-    hex(&Sha256::digest(canonical))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 0xf));
-    }
-    text
+    Canonical::of(of, command, expected_version).fingerprint()
 }
