@@ -8,13 +8,15 @@ use serde::Serialize;
 use shared::aggregate::AggregateId;
 use shared::http::docs::text_header;
 use shared::id::{CommandId, ItemId, ReservationId};
-use shared::message::{CONTENT_TYPE_JSON, Command, RequestEnvelope};
+use shared::json::{ObjectWriter, name};
+use shared::message::CONTENT_TYPE_JSON;
 use shared::text::StoreId;
 use shared::token::ConsistencyToken;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as ResponseDoc, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::config::QueryBaseUrl;
+use crate::message::Receipt;
 
 pub(crate) const X_CONSISTENCY_TOKEN: HeaderName = HeaderName::from_static("x-consistency-token");
 
@@ -58,21 +60,18 @@ pub(crate) struct Accepted {
 
 impl Accepted {
     /// Of a request that is on the log where `token` says.
-    pub(crate) fn new(request: &RequestEnvelope, token: &ConsistencyToken, query: &QueryBaseUrl) -> Self {
-        let command_id = request.command_id;
-        let (mut item_id, mut reservation_id, mut store_id) = (None, None, None);
-        match &request.aggregate_id {
-            AggregateId::Item(id) => item_id = Some(*id),
-            AggregateId::Reservation(id) => reservation_id = Some(*id),
-            AggregateId::Store(id) => store_id = Some(id.clone()),
+    pub(crate) fn new(receipt: Receipt, token: &ConsistencyToken, query: &QueryBaseUrl) -> Self {
+        let Receipt { command_id, of, reservation, .. } = receipt;
+        let (mut item_id, mut reservation_id, mut store_id) = (None, reservation, None);
+        match of {
+            AggregateId::Item(id) => item_id = Some(id),
+            AggregateId::Reservation(id) => reservation_id = Some(id),
+            AggregateId::Store(id) => store_id = Some(id),
         }
-        // The simple way to reserve is a command for the item, and makes a reservation.
-        if matches!(request.data, Command::ReserveStock { .. }) {
-            reservation_id = Some(ReservationId::of(command_id));
-        }
-        let consistency_token = token.to_string();
-        let command = command_id.to_string();
-        let status_url = [query.as_str(), "/api/v1/commands/", &command, "?token=", &consistency_token].concat();
+        let consistency_token = token.to_text();
+        let command = &mut uuid::Uuid::encode_buffer();
+        let command = &*command_id.uuid().hyphenated().encode_lower(command);
+        let status_url = [query.as_str(), "/api/v1/commands/", command, "?token=", &consistency_token].concat();
         Self { command_id, status: "accepted", item_id, reservation_id, store_id, consistency_token, status_url }
     }
 
@@ -80,12 +79,30 @@ impl Accepted {
     pub(crate) fn token(&self) -> &str {
         &self.consistency_token
     }
+
+    /// The body, as `Serialize` writes it.
+    fn to_json(&self) -> Vec<u8> {
+        let mut body = ObjectWriter::with_capacity(USUAL_BYTES);
+        body.plain_by(name!("commandId"), |text| self.command_id.write_to(text));
+        body.plain(name!("status"), self.status);
+        if let Some(id) = self.item_id {
+            body.plain_by(name!("itemId"), |text| id.write_to(text));
+        }
+        if let Some(id) = self.reservation_id {
+            body.plain_by(name!("reservationId"), |text| id.write_to(text));
+        }
+        if let Some(id) = &self.store_id {
+            body.plain(name!("storeId"), id.as_str());
+        }
+        body.plain(name!("consistencyToken"), &self.consistency_token);
+        body.plain(name!("statusUrl"), &self.status_url);
+        body.end()
+    }
 }
 
 impl IntoResponse for Accepted {
     fn into_response(self) -> Response {
-        let mut body = Vec::with_capacity(USUAL_BYTES);
-        serde_json::to_writer(&mut body, &self).expect("ids and text always serialise");
+        let body = self.to_json();
         let visible = |text: String| HeaderValue::try_from(text).expect("a URL, an id and base64 are visible ASCII");
         let mut response = Response::new(body.into());
         *response.status_mut() = StatusCode::ACCEPTED;
@@ -109,5 +126,30 @@ impl IntoResponses for Accepted {
             .header("X-Consistency-Token", text_header("The same as `consistencyToken`"))
             .header("Cache-Control", text_header("`no-store`"));
         BTreeMap::from([(StatusCode::ACCEPTED.as_str().to_owned(), response.build().into())])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::token::LogId;
+
+    use super::*;
+
+    #[test]
+    fn a_body_is_written_as_a_row_of_a_batch_is_byte_by_byte() {
+        let command_id = CommandId::fresh();
+        let (item, reservation) = (ItemId::from_uuid(command_id.uuid()), ReservationId::of(command_id));
+        let token = ConsistencyToken { log: LogId::cluster("a-log"), offset: 41 };
+        let query = QueryBaseUrl::parse("http://127.0.0.1:8081/a'b~c/").expect("a URL");
+        for (of, reservation) in [
+            (AggregateId::Item(item), None),
+            (AggregateId::Item(item), Some(reservation)),
+            (AggregateId::Reservation(reservation), None),
+            (AggregateId::Store(StoreId::main()), None),
+        ] {
+            let receipt = Receipt { command_id, event_type: "StockReservationRequested", of, reservation };
+            let accepted = Accepted::new(receipt, &token, &query);
+            assert_eq!(accepted.to_json(), serde_json::to_vec(&accepted).expect("JSON"));
+        }
     }
 }

@@ -109,8 +109,9 @@ pub struct InvalidBaseUrl;
 impl QueryBaseUrl {
     /// Trims trailing slashes.
     pub fn parse(text: &str) -> Result<Self, InvalidBaseUrl> {
-        // A fragment is cut off by `Uri`, and characters outside ASCII cannot stand in `Location`.
-        let plain = text.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+        // A fragment is cut off by `Uri`, characters outside ASCII cannot stand in `Location`, and quotes, which `Uri` lets
+        // pass, must be escaped in JSON.
+        let plain = text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'#' | b'"' | b'\\'));
         let uri: ::http::Uri = text.parse().map_err(|_| InvalidBaseUrl)?;
         let web = matches!(uri.scheme_str(), Some("http" | "https"));
         let host = uri.authority().is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
@@ -160,6 +161,8 @@ mod tests {
             "http://x?a=b",
             "http://x#a",
             "http://ä",
+            "http://x/\"y",
+            "http://x/\\y",
         ] {
             assert_eq!(trimmed(wrong), Err(InvalidBaseUrl), "{wrong}");
         }

@@ -6,16 +6,13 @@
 use kafka::Prepared;
 use shared::aggregate::AggregateId;
 use shared::clock::Timestamp;
-use shared::id::{CommandId, EventId, IdempotencyId, ReservationId};
-use shared::message::{CONTENT_TYPE_JSON, Command, RequestEnvelope, SCHEMA_VERSION, fingerprint, header};
+use shared::id::{CommandId, IdempotencyId, ReservationId};
+use shared::message::{CONTENT_TYPE_JSON, Canonical, Command, NewRequest, header};
 
 use crate::intake::Intake;
 
 /// Until callers can say who they are.
 const CALLER: &str = "anonymous";
-
-/// Room for nearly every message, so that it need not grow while it is written.
-const USUAL_BYTES: usize = 1024;
 
 /// What a request asks.
 #[derive(Debug)]
@@ -36,47 +33,58 @@ impl Asked {
 /// A request as it goes on the log.
 #[derive(Debug)]
 pub(crate) struct Message {
-    /// Its parts.
-    pub envelope: RequestEnvelope,
-    /// The same as the log has it.
+    /// What its 202 will say of it.
+    pub receipt: Receipt,
+    /// What the log has of it.
     pub entry: Box<Prepared>,
+}
+
+/// What was asked, for its 202.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    pub command_id: CommandId,
+    pub event_type: &'static str,
+    /// What it was asked of.
+    pub of: AggregateId,
+    /// If it makes one, beside what it is asked of.
+    pub reservation: Option<ReservationId>,
 }
 
 impl Message {
     /// The message for what is asked with `intake`, under an idempotency key if there is one.
     pub(crate) fn new(intake: &Intake, key: Option<&str>, Asked { of, command }: Asked) -> Self {
         let expected_version = intake.headers.expected_version;
-        let fingerprint = fingerprint(of.as_ref(), &command, expected_version);
+        let canonical = Canonical::of(of.as_ref(), &command, expected_version);
+        let fingerprint = canonical.fingerprint();
         let idempotency_id = key.map(|key| IdempotencyId::of(CALLER, intake.method.as_str(), intake.uri.path(), key));
         let command_id = idempotency_id.map_or_else(CommandId::fresh, |id| CommandId::of(id, &fingerprint));
         let of = of.unwrap_or_else(|| AggregateId::Reservation(ReservationId::of(command_id)));
-        let envelope = RequestEnvelope {
-            event_type: command.event_type(),
-            event_id: EventId::of_request(command_id),
-            aggregate_id: of,
-            occurred_at: Timestamp::wall_clock(),
-            version: SCHEMA_VERSION,
+        let event_type = command.event_type();
+        let request = NewRequest {
+            aggregate_id: &of,
+            event_type,
+            canonical: &canonical,
+            fingerprint: &fingerprint,
             command_id,
-            correlation_id: intake.context.correlation_id().to_owned(),
+            correlation_id: intake.context.correlation_id(),
             idempotency_id,
-            fingerprint,
             expected_version,
-            actor: CALLER.to_owned(),
-            data: command,
+            actor: CALLER,
+            occurred_at: Timestamp::wall_clock(),
         };
-        let mut value = Vec::with_capacity(USUAL_BYTES);
-        serde_json::to_writer(&mut value, &envelope).expect("ids, numbers and text always serialise");
-        let key = envelope.aggregate_id.to_string().into_bytes();
-        let (event_id, timestamp) = (envelope.event_id.to_string(), envelope.occurred_at.to_string());
+        let encoded = request.encode();
         let headers = [
-            (header::EVENT_TYPE, envelope.event_type),
-            (header::EVENT_ID, &event_id),
-            (header::TIMESTAMP, &timestamp),
-            (header::TRACEPARENT, &intake.traceparent),
-            (header::CONTENT_TYPE, CONTENT_TYPE_JSON),
+            (header::EVENT_TYPE, event_type.as_bytes()),
+            (header::EVENT_ID, encoded.event_id()),
+            (header::TIMESTAMP, encoded.timestamp()),
+            (header::TRACEPARENT, intake.traceparent.as_bytes()),
+            (header::CONTENT_TYPE, CONTENT_TYPE_JSON.as_bytes()),
         ];
-        let headers = headers.map(|(name, text)| (name, Some(text.as_bytes())));
-        let entry = Box::new(Prepared::new(Some(key), Some(value), headers));
-        Self { envelope, entry }
+        let entry =
+            Prepared::with_headers(headers.map(|(name, value)| (name, Some(value)))).key(encoded.key().to_vec());
+        // The simple way to reserve is a command for the item, and makes a reservation.
+        let reservation = matches!(command, Command::ReserveStock { .. }).then(|| ReservationId::of(command_id));
+        let receipt = Receipt { command_id, event_type, of, reservation };
+        Self { receipt, entry: Box::new(entry.value(encoded.json)) }
     }
 }

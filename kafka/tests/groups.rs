@@ -17,7 +17,7 @@ async fn up(producer: &Producer) {
 async fn sent(producer: &Producer, topic: &str, messages: usize) -> Vec<Report> {
     let group = producer.group(messages);
     for number in 0..messages {
-        let message = Prepared::new(None, Some(number.to_string().into_bytes()), []);
+        let message = Prepared::with_headers([]).value(number.to_string().into_bytes());
         group.send(topic, message).expect("enqueued");
     }
     group.go().await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::response::{IntoResponse, Response};
 use metrics::Counter;
-use shared::message::{Command, RequestEnvelope};
+use shared::message::Command;
 use shared::problem::Problem;
 use shared::token::ConsistencyToken;
 
@@ -13,7 +13,7 @@ use crate::accepted::Accepted;
 use crate::config::QueryBaseUrl;
 use crate::intake::Intake;
 use crate::log::{CommandLog, NotAccepted};
-use crate::message::{Asked, Message};
+use crate::message::{Asked, Message, Receipt};
 
 /// What the handlers share. The router clones it for every request.
 #[derive(Clone)]
@@ -35,25 +35,25 @@ impl Writes {
     /// Puts the command on the log; the answer is a 202 once it is durable there. What was asked is made into its message
     /// before the future is there, which has no room for it then.
     pub(super) fn accept(&self, intake: &Intake, asked: Asked) -> impl Future<Output = Result<Response, Problem>> {
-        let Message { envelope, entry } = Message::new(intake, intake.headers.idempotency_key.as_deref(), asked);
-        intake.context.became(envelope.command_id);
-        let (envelope, appended) = (Box::new(envelope), self.0.log.append(entry));
-        async move { Ok(self.accepted(&envelope, &appended.await?).into_response()) }
+        let Message { receipt, entry } = Message::new(intake, intake.headers.idempotency_key.as_deref(), asked);
+        intake.context.became(receipt.command_id);
+        let appended = self.0.log.append(entry);
+        async move { Ok(self.accepted(receipt, &appended.await?).into_response()) }
     }
 
     /// Puts commands on the log in their order, and says of each whether it is durable there.
     pub(super) async fn accept_all(&self, messages: Vec<Message>) -> Vec<Result<Accepted, NotAccepted>> {
-        let (envelopes, entries): (Vec<_>, Vec<_>) =
-            messages.into_iter().map(|Message { envelope, entry }| (envelope, entry)).unzip();
+        let (receipts, entries): (Vec<_>, Vec<_>) =
+            messages.into_iter().map(|Message { receipt, entry }| (receipt, entry)).unzip();
         let tokens = self.0.log.append_all(entries).await;
-        let each = envelopes.iter().zip(tokens);
-        each.map(|(envelope, token)| token.map(|token| self.accepted(envelope, &token))).collect()
+        let each = receipts.into_iter().zip(tokens);
+        each.map(|(receipt, token)| token.map(|token| self.accepted(receipt, &token))).collect()
     }
 
-    fn accepted(&self, request: &RequestEnvelope, token: &ConsistencyToken) -> Accepted {
-        let counter = self.0.accepted[request.event_type]
-            .get_or_init(|| metrics::counter!("inventory_commands_accepted_total", "type" => request.event_type));
+    fn accepted(&self, receipt: Receipt, token: &ConsistencyToken) -> Accepted {
+        let counter = self.0.accepted[receipt.event_type]
+            .get_or_init(|| metrics::counter!("inventory_commands_accepted_total", "type" => receipt.event_type));
         counter.increment(1);
-        Accepted::new(request, token, &self.0.query)
+        Accepted::new(receipt, token, &self.0.query)
     }
 }

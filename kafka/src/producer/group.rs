@@ -77,16 +77,24 @@ impl Group {
 }
 
 impl Prepared {
-    /// The parts of an [`Outgoing`](super::Outgoing) but its topic; headers in their order.
-    pub fn new<'a>(
-        key: Option<Vec<u8>>,
-        value: Option<Vec<u8>>,
-        headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>,
-    ) -> Self {
-        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
-        let mut size = length(key.as_deref()) + length(value.as_deref());
-        let headers = native(headers.into_iter().inspect(|&(name, value)| size += name.len() + length(value)));
-        Self { key, value, headers, size }
+    /// With these, in their order; without key and value yet.
+    pub fn with_headers<'a>(headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>) -> Self {
+        let mut size = 0;
+        let count = |&(name, value): &(&str, Option<&[u8]>)| size += name.len() + value.map_or(0, <[u8]>::len);
+        let headers = native(headers.into_iter().inspect(count));
+        Self { key: None, value: None, headers, size }
+    }
+
+    /// With a key.
+    #[must_use]
+    pub fn key(self, key: Vec<u8>) -> Self {
+        Self { size: self.size + key.len(), key: Some(key), ..self }
+    }
+
+    /// With a value.
+    #[must_use]
+    pub fn value(self, value: Vec<u8>) -> Self {
+        Self { size: self.size + value.len(), value: Some(value), ..self }
     }
 
     /// The bytes of key, value and headers.

@@ -35,7 +35,8 @@ impl Broker {
 
     pub(crate) async fn put(&self, key: Option<&[u8]>, value: &[u8], headers: &[kafka::Header]) -> i64 {
         let headers = headers.iter().map(|(name, value)| (&**name, value.as_deref()));
-        let message = Prepared::new(key.map(Vec::from), Some(value.to_vec()), headers);
+        let message = Prepared::with_headers(headers).value(value.to_vec());
+        let message = if let Some(key) = key { message.key(key.to_vec()) } else { message };
         let alone = self.producer.group(1);
         alone.send(&self.topics.commands, message).expect("enqueued");
         alone.settled().await;
