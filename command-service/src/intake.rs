@@ -3,16 +3,17 @@
 //! 404 and 405 are the router's. Then: body too large, media type, ids in the path, headers, JSON, fields. A request that
 //! is wrong in two ways is always told the same one.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri};
 use shared::aggregate::AggregateId;
 use shared::etag::ETagKind;
 use shared::http::body::{self, Faults, Fields, MAX_BODY_BYTES};
-use shared::http::context::{RequestContext, traceparent};
+use shared::http::context::{RequestContext, Traceparent, traceparent};
 use shared::http::params::{Params, path_segment};
 use shared::id::{ItemId, ReservationId};
 use shared::problem::{FieldError, Problem, ProblemCode};
@@ -33,15 +34,27 @@ pub(crate) struct Intake {
     /// Its ids.
     pub context: RequestContext,
     /// The trace that it belongs to.
-    pub traceparent: String,
+    pub traceparent: Traceparent,
     /// Its headers.
     pub headers: WriteHeaders,
     named: Named,
     body: Bytes,
 }
 
+/// A request that nobody has read yet. Boxed, for it passes through futures that would each have the room for it.
+#[derive(Debug)]
+pub(crate) struct Unread(Box<Request>);
+
 /// Boxed, like what it gives: else every future around it had the room for both, and each move of one copies all of it.
 pub(crate) type Receiving = Pin<Box<dyn Future<Output = Result<Box<Intake>, Problem>> + Send>>;
+
+impl<S: Sync> FromRequest<S> for Unread {
+    type Rejection = Infallible;
+
+    fn from_request(request: Request, _: &S) -> impl Future<Output = Result<Self, Infallible>> + Send {
+        std::future::ready(Ok(Self(Box::new(request))))
+    }
+}
 
 /// What the path names.
 #[derive(Debug, Default)]
@@ -53,35 +66,35 @@ struct Named {
 
 impl Intake {
     /// A write with a JSON body. `changes`: see [`WriteHeaders::parse`].
-    pub(crate) fn json(request: Request, changes: Option<ETagKind>) -> Receiving {
+    pub(crate) fn json(request: Unread, changes: Option<ETagKind>) -> Receiving {
         Self::receive(request, changes, MAX_BODY_BYTES, |headers, _| body::require_json(headers))
     }
 
     /// A write with a JSON body or none; without one no media type need be announced.
-    pub(crate) fn json_or_nothing(request: Request, changes: Option<ETagKind>) -> Receiving {
+    pub(crate) fn json_or_nothing(request: Unread, changes: Option<ETagKind>) -> Receiving {
         Self::receive(request, changes, MAX_BODY_BYTES, |headers, body| {
             if body.is_empty() { Ok(()) } else { body::require_json(headers) }
         })
     }
 
     /// A write without a body, so that no media type need be announced.
-    pub(crate) fn bodyless(request: Request, changes: Option<ETagKind>) -> Receiving {
+    pub(crate) fn bodyless(request: Unread, changes: Option<ETagKind>) -> Receiving {
         Self::receive(request, changes, MAX_BODY_BYTES, |_, _| Ok(()))
     }
 
     /// Many writes in one JSON body.
-    pub(crate) fn batch(request: Request) -> Receiving {
+    pub(crate) fn batch(request: Unread) -> Receiving {
         Self::receive(request, None, MAX_BATCH_BYTES, |headers, _| body::require_json(headers))
     }
 
     fn receive(
-        request: Request,
+        request: Unread,
         changes: Option<ETagKind>,
         limit: usize,
         check_media_type: fn(&HeaderMap, &Bytes) -> Result<(), Problem>,
     ) -> Receiving {
         Box::pin(async move {
-            let (mut parts, body) = request.into_parts();
+            let (mut parts, body) = request.0.into_parts();
             let body = body::read(&parts.headers, body, limit).await?;
             check_media_type(&parts.headers, &body)?;
             let named = Named::by(&mut parts).await?;

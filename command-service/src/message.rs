@@ -77,7 +77,7 @@ impl Message {
             (header::EVENT_TYPE, event_type.as_bytes()),
             (header::EVENT_ID, encoded.event_id()),
             (header::TIMESTAMP, encoded.timestamp()),
-            (header::TRACEPARENT, intake.traceparent.as_bytes()),
+            (header::TRACEPARENT, &intake.traceparent),
             (header::CONTENT_TYPE, CONTENT_TYPE_JSON.as_bytes()),
         ];
         let entry =

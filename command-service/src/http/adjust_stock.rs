@@ -1,6 +1,6 @@
 //! `POST /inventory/items/{itemId}/adjust` and `/inventory/items/sku/{sku}/adjust`
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use shared::etag::ETagKind;
 use shared::http::body::{Fields, text, whole};
@@ -14,7 +14,7 @@ use super::shapes::{ById, BySku, OnChange};
 use super::{Writes, readers};
 use crate::accepted::Accepted;
 use crate::headers::{AnyWrite, IfMatchStock};
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Asked;
 
 /// A change of the quantity on hand.
@@ -47,7 +47,7 @@ struct AdjustStock {
     post, path = "/api/v1/inventory/items/{itemId}/adjust", tag = "stock", operation_id = "adjustStock",
     params(ById, IfMatchStock, AnyWrite), request_body = AdjustStock, responses(Accepted, OnChange)
 )]
-pub(crate) async fn by_id(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn by_id(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     adjust(&writes, request).await
 }
 
@@ -56,11 +56,11 @@ pub(crate) async fn by_id(State(writes): State<Writes>, request: Request) -> Res
     post, path = "/api/v1/inventory/items/sku/{sku}/adjust", tag = "stock by SKU", operation_id = "adjustStockBySku",
     params(BySku, IfMatchStock, AnyWrite), request_body = AdjustStock, responses(Accepted, OnChange)
 )]
-pub(crate) async fn by_sku(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn by_sku(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     adjust(&writes, request).await
 }
 
-async fn adjust(writes: &Writes, request: Request) -> Result<Response, Problem> {
+async fn adjust(writes: &Writes, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::json(request, Some(ETagKind::Stock)).await?;
     let command = intake.fields(command)?;
     writes.accept(&intake, Asked::of(intake.item(), command)).await

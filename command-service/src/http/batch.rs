@@ -6,7 +6,7 @@
 mod answer;
 mod row;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde_json::Value;
 use shared::http::body::{Faults, array, object};
@@ -20,7 +20,7 @@ use row::BatchRow;
 use super::Writes;
 use super::shapes::OnCreation;
 use crate::headers::{AnyWrite, key_of_row};
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Message;
 
 /// The most rows of one batch.
@@ -46,7 +46,7 @@ struct Batch {
     post, path = "/api/v1/inventory/batches", tag = "batches", operation_id = "writeBatch",
     params(AnyWrite), request_body = Batch, responses(BatchAccepted, OnCreation)
 )]
-pub(crate) async fn write(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn write(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::batch(request).await?;
     let rows = intake.fields(|fields| fields.required("commands", array(MAX_ROWS, Ok::<Value, Faults>)))?;
     let mut messages = Vec::with_capacity(rows.len());

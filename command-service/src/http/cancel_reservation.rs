@@ -1,6 +1,6 @@
 //! `DELETE /reservations/{reservationId}`
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use shared::etag::ETagKind;
 use shared::message::Command;
@@ -10,7 +10,7 @@ use super::Writes;
 use super::shapes::{OnDeletion, TheReservation};
 use crate::accepted::Accepted;
 use crate::headers::{AnyWrite, IfMatchReservation};
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Asked;
 
 /// Ask to give back all that a reservation holds.
@@ -22,7 +22,7 @@ use crate::message::Asked;
     params(TheReservation, IfMatchReservation, AnyWrite),
     responses(Accepted, OnDeletion)
 )]
-pub(crate) async fn cancel(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn cancel(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::bodyless(request, Some(ETagKind::Reservation)).await?;
     intake.no_body()?;
     writes.accept(&intake, Asked::of(intake.reservation(), Command::ReleaseReservation {})).await

@@ -1,6 +1,6 @@
 //! `PUT /inventory/items/{itemId}/stores/{storeId}` and `/inventory/items/sku/{sku}/stores/{storeId}`
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use shared::etag::ETagKind;
 use shared::http::body::{Fields, whole};
@@ -14,7 +14,7 @@ use super::Writes;
 use super::shapes::{ById, BySku, OnChange, TheStore};
 use crate::accepted::Accepted;
 use crate::headers::{AnyWrite, IfMatchStock};
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Asked;
 
 /// What a stock level has of its own.
@@ -38,7 +38,7 @@ struct ConfigureStock {
     request_body = ConfigureStock,
     responses(Accepted, OnChange)
 )]
-pub(crate) async fn by_id(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn by_id(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     configure(&writes, request).await
 }
 
@@ -52,11 +52,11 @@ pub(crate) async fn by_id(State(writes): State<Writes>, request: Request) -> Res
     request_body = ConfigureStock,
     responses(Accepted, OnChange)
 )]
-pub(crate) async fn by_sku(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn by_sku(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     configure(&writes, request).await
 }
 
-async fn configure(writes: &Writes, request: Request) -> Result<Response, Problem> {
+async fn configure(writes: &Writes, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::json(request, Some(ETagKind::Stock)).await?;
     let command = intake.fields(|fields| command(fields, intake.store().clone()))?;
     writes.accept(&intake, Asked::of(intake.item(), command)).await

@@ -1,6 +1,6 @@
 //! `POST /reservations/{reservationId}/confirm`
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use shared::etag::ETagKind;
 use shared::http::body::{Fields, text};
@@ -14,7 +14,7 @@ use super::shapes::{Line, OnChange, TheReservation};
 use super::{Writes, readers};
 use crate::accepted::Accepted;
 use crate::headers::{AnyWrite, IfMatchReservation};
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Asked;
 
 const PATH: &str = "/api/v1/reservations/{reservationId}/confirm";
@@ -38,7 +38,7 @@ struct ConfirmReservation {
     operation_id = "confirmReservation", params(TheReservation, IfMatchReservation, AnyWrite),
     request_body = ConfirmReservation, responses(Accepted, OnChange)
 )]
-pub(crate) async fn confirm(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn confirm(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::json_or_nothing(request, Some(ETagKind::Reservation)).await?;
     let command = intake.fields_if_any(|fields| Some(command(fields)))?;
     writes.accept(&intake, Asked::of(intake.reservation(), command)).await

@@ -1,6 +1,6 @@
 //! `POST /inventory/items/{itemId}/count` and `/inventory/items/sku/{sku}/count`
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use shared::etag::ETagKind;
 use shared::http::body::{Fields, text, whole};
@@ -14,7 +14,7 @@ use super::shapes::{ById, BySku, OnChange};
 use super::{Writes, readers};
 use crate::accepted::Accepted;
 use crate::headers::{AnyWrite, IfMatchStock};
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Asked;
 
 /// What was counted.
@@ -48,7 +48,7 @@ struct CountStock {
     post, path = "/api/v1/inventory/items/{itemId}/count", tag = "stock", operation_id = "countStock",
     params(ById, IfMatchStock, AnyWrite), request_body = CountStock, responses(Accepted, OnChange)
 )]
-pub(crate) async fn by_id(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn by_id(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     count(&writes, request).await
 }
 
@@ -57,11 +57,11 @@ pub(crate) async fn by_id(State(writes): State<Writes>, request: Request) -> Res
     post, path = "/api/v1/inventory/items/sku/{sku}/count", tag = "stock by SKU", operation_id = "countStockBySku",
     params(BySku, IfMatchStock, AnyWrite), request_body = CountStock, responses(Accepted, OnChange)
 )]
-pub(crate) async fn by_sku(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn by_sku(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     count(&writes, request).await
 }
 
-async fn count(writes: &Writes, request: Request) -> Result<Response, Problem> {
+async fn count(writes: &Writes, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::json(request, Some(ETagKind::Stock)).await?;
     let command = intake.fields(command)?;
     writes.accept(&intake, Asked::of(intake.item(), command)).await

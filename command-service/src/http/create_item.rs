@@ -1,6 +1,6 @@
 //! `POST /inventory/items`
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use shared::aggregate::AggregateId;
 use shared::http::body::{Fields, text, whole};
@@ -15,7 +15,7 @@ use super::shapes::{OnCreation, Price};
 use super::{Writes, readers};
 use crate::accepted::Accepted;
 use crate::headers::AnyWrite;
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Asked;
 
 /// A new item.
@@ -51,7 +51,7 @@ struct CreateItem {
     post, path = "/api/v1/inventory/items", tag = "items", operation_id = "createItem",
     params(AnyWrite), request_body = CreateItem, responses(Accepted, OnCreation)
 )]
-pub(crate) async fn create(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn create(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::json(request, None).await?;
     let asked = intake.fields(asked)?;
     writes.accept(&intake, asked).await

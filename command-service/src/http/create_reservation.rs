@@ -1,6 +1,6 @@
 //! `POST /reservations`
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use shared::aggregate::AggregateId;
 use shared::http::body::{Fault, Fields, text, whole};
@@ -16,7 +16,7 @@ use super::shapes::{Line, OnCreation};
 use super::{Writes, readers};
 use crate::accepted::Accepted;
 use crate::headers::AnyWrite;
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Asked;
 
 /// Units to hold for a buyer, all or none: either `lines`, or `itemId` or `sku` with `quantity` for one line.
@@ -68,7 +68,7 @@ struct CreateReservation {
     post, path = "/api/v1/reservations", tag = "reservations", operation_id = "createReservation",
     params(AnyWrite), request_body = CreateReservation, responses(Accepted, OnCreation)
 )]
-pub(crate) async fn create(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn create(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::json(request, None).await?;
     let asked = intake.fields(asked)?;
     writes.accept(&intake, asked).await

@@ -1,6 +1,6 @@
 //! `POST /stores`
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use shared::aggregate::AggregateId;
 use shared::http::body::{Fields, text};
@@ -13,7 +13,7 @@ use super::shapes::OnCreation;
 use super::{Writes, readers};
 use crate::accepted::Accepted;
 use crate::headers::AnyWrite;
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Asked;
 
 /// A new store.
@@ -41,7 +41,7 @@ struct CreateStore {
     post, path = "/api/v1/stores", tag = "stores", operation_id = "createStore",
     params(AnyWrite), request_body = CreateStore, responses(Accepted, OnCreation)
 )]
-pub(crate) async fn create(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn create(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::json(request, None).await?;
     let asked = intake.fields(asked)?;
     writes.accept(&intake, asked).await

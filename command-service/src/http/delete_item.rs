@@ -1,6 +1,6 @@
 //! `DELETE /inventory/items/{itemId}` and `/inventory/items/sku/{sku}`
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use shared::etag::ETagKind;
 use shared::message::Command;
@@ -10,7 +10,7 @@ use super::Writes;
 use super::shapes::{ById, BySku, OnDeletion};
 use crate::accepted::Accepted;
 use crate::headers::{AnyWrite, IfMatchItem};
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Asked;
 
 /// Ask to delete an item; its stock is written off.
@@ -22,7 +22,7 @@ use crate::message::Asked;
     params(ById, IfMatchItem, AnyWrite),
     responses(Accepted, OnDeletion)
 )]
-pub(crate) async fn by_id(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn by_id(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     delete(&writes, request).await
 }
 
@@ -35,11 +35,11 @@ pub(crate) async fn by_id(State(writes): State<Writes>, request: Request) -> Res
     params(BySku, IfMatchItem, AnyWrite),
     responses(Accepted, OnDeletion)
 )]
-pub(crate) async fn by_sku(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn by_sku(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     delete(&writes, request).await
 }
 
-async fn delete(writes: &Writes, request: Request) -> Result<Response, Problem> {
+async fn delete(writes: &Writes, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::bodyless(request, Some(ETagKind::Item)).await?;
     intake.no_body()?;
     writes.accept(&intake, Asked::of(intake.item(), Command::DeleteItem {})).await

@@ -1,6 +1,6 @@
 //! `POST /reservations/{reservationId}/extend`
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use shared::etag::ETagKind;
 use shared::http::body::{Fields, whole};
@@ -13,7 +13,7 @@ use super::Writes;
 use super::shapes::{OnChange, TheReservation};
 use crate::accepted::Accepted;
 use crate::headers::{AnyWrite, IfMatchReservation};
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Asked;
 
 /// The new deadline.
@@ -32,7 +32,7 @@ struct ExtendReservation {
     operation_id = "extendReservation", params(TheReservation, IfMatchReservation, AnyWrite),
     request_body = ExtendReservation, responses(Accepted, OnChange)
 )]
-pub(crate) async fn extend(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn extend(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::json(request, Some(ETagKind::Reservation)).await?;
     let command = intake.fields(command)?;
     writes.accept(&intake, Asked::of(intake.reservation(), command)).await

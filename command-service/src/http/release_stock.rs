@@ -1,6 +1,6 @@
 //! `POST /inventory/items/{itemId}/release` and `/inventory/items/sku/{sku}/release`
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use shared::etag::ETagKind;
 use shared::http::body::{Fields, whole};
@@ -13,7 +13,7 @@ use super::shapes::{ById, BySku, OnChange};
 use super::{Writes, readers};
 use crate::accepted::Accepted;
 use crate::headers::{AnyWrite, IfMatchStock};
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Asked;
 
 /// Reserved units to give back.
@@ -40,7 +40,7 @@ struct ReleaseStock {
     post, path = "/api/v1/inventory/items/{itemId}/release", tag = "stock", operation_id = "releaseStock",
     params(ById, IfMatchStock, AnyWrite), request_body = ReleaseStock, responses(Accepted, OnChange)
 )]
-pub(crate) async fn by_id(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn by_id(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     release(&writes, request).await
 }
 
@@ -49,11 +49,11 @@ pub(crate) async fn by_id(State(writes): State<Writes>, request: Request) -> Res
     post, path = "/api/v1/inventory/items/sku/{sku}/release", tag = "stock by SKU", operation_id = "releaseStockBySku",
     params(BySku, IfMatchStock, AnyWrite), request_body = ReleaseStock, responses(Accepted, OnChange)
 )]
-pub(crate) async fn by_sku(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn by_sku(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     release(&writes, request).await
 }
 
-async fn release(writes: &Writes, request: Request) -> Result<Response, Problem> {
+async fn release(writes: &Writes, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::json(request, Some(ETagKind::Stock)).await?;
     let command = intake.fields(command)?;
     writes.accept(&intake, Asked::of(intake.item(), command)).await

@@ -1,6 +1,6 @@
 //! `POST /inventory/transfers`
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use shared::etag::ETagKind;
 use shared::http::body::{Fault, Fields, text, whole};
@@ -15,7 +15,7 @@ use super::shapes::OnCreation;
 use super::{Writes, readers};
 use crate::accepted::Accepted;
 use crate::headers::{AnyWrite, IfMatchSource};
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Asked;
 
 /// Units of one item, named by `itemId` or `sku`, to move from one store to another.
@@ -51,7 +51,7 @@ struct TransferStock {
     post, path = "/api/v1/inventory/transfers", tag = "stock", operation_id = "transferStock",
     params(IfMatchSource, AnyWrite), request_body = TransferStock, responses(Accepted, OnCreation)
 )]
-pub(crate) async fn transfer(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn transfer(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::json(request, Some(ETagKind::Stock)).await?;
     let asked = intake.fields(asked)?;
     writes.accept(&intake, asked).await

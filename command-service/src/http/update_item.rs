@@ -1,6 +1,6 @@
 //! `PUT /inventory/items/{itemId}` and `/inventory/items/sku/{sku}`
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use shared::etag::ETagKind;
 use shared::http::body::Fields;
@@ -12,7 +12,7 @@ use super::shapes::{ById, BySku, OnChange, Price};
 use super::{Writes, readers};
 use crate::accepted::Accepted;
 use crate::headers::{AnyWrite, IfMatchItem};
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Asked;
 
 /// All catalogue fields of an item; what is absent is cleared.
@@ -41,7 +41,7 @@ struct UpdateItem {
     put, path = "/api/v1/inventory/items/{itemId}", tag = "items", operation_id = "updateItem",
     params(ById, IfMatchItem, AnyWrite), request_body = UpdateItem, responses(Accepted, OnChange)
 )]
-pub(crate) async fn by_id(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn by_id(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     update(&writes, request).await
 }
 
@@ -50,11 +50,11 @@ pub(crate) async fn by_id(State(writes): State<Writes>, request: Request) -> Res
     put, path = "/api/v1/inventory/items/sku/{sku}", tag = "items by SKU", operation_id = "updateItemBySku",
     params(BySku, IfMatchItem, AnyWrite), request_body = UpdateItem, responses(Accepted, OnChange)
 )]
-pub(crate) async fn by_sku(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn by_sku(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     update(&writes, request).await
 }
 
-async fn update(writes: &Writes, request: Request) -> Result<Response, Problem> {
+async fn update(writes: &Writes, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::json(request, Some(ETagKind::Item)).await?;
     let command = intake.fields(command)?;
     writes.accept(&intake, Asked::of(intake.item(), command)).await

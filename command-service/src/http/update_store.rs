@@ -1,6 +1,6 @@
 //! `PUT /stores/{storeId}`
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use shared::aggregate::AggregateId;
 use shared::etag::ETagKind;
@@ -14,7 +14,7 @@ use super::shapes::{OnChange, TheStore};
 use super::{Writes, readers};
 use crate::accepted::Accepted;
 use crate::headers::{AnyWrite, IfMatchStore};
-use crate::intake::Intake;
+use crate::intake::{Intake, Unread};
 use crate::message::Asked;
 
 /// All fields of a store; what is absent is cleared.
@@ -41,7 +41,7 @@ struct UpdateStore {
     put, path = "/api/v1/stores/{storeId}", tag = "stores", operation_id = "updateStore",
     params(TheStore, IfMatchStore, AnyWrite), request_body = UpdateStore, responses(Accepted, OnChange)
 )]
-pub(crate) async fn update(State(writes): State<Writes>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn update(State(writes): State<Writes>, request: Unread) -> Result<Response, Problem> {
     let intake = Intake::json(request, Some(ETagKind::Store)).await?;
     let command = intake.fields(|fields| command(fields, intake.store()))?;
     writes.accept(&intake, Asked::of(AggregateId::Store(intake.store().clone()), command)).await

@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, header};
@@ -37,12 +38,27 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes
     }
     let broke_off =
         |why: &dyn fmt::Display| Problem::new(ProblemCode::MalformedJson, format!("the body broke off: {why}"));
-    match within(BODY_WITHIN, Limited::new(body, limit).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+    match within(BODY_WITHIN, whole_body(Limited::new(body, limit))).await {
+        Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(broke_off(&error)),
         Err(_) => Err(broke_off(&format_args!("it was not complete after {} s", BODY_WITHIN.as_secs()))),
     }
+}
+
+/// Nearly every body is one frame, which is given as it is; others are put together.
+async fn whole_body(mut body: Limited<Body>) -> Result<Bytes, BoxError> {
+    let (mut first, mut rest) = (Bytes::new(), Vec::new());
+    while let Some(frame) = body.frame().await {
+        // Trailers say nothing that is asked for.
+        let Ok(data) = frame?.into_data() else { continue };
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { [&first[..], &rest].concat().into() })
 }
 
 /// A time-out without an alarm for what is there in the second turn of its task: hyper hands a body over in the turn after
