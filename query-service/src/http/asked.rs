@@ -24,7 +24,8 @@ const TOKEN: HeaderName = HeaderName::from_static("x-consistency-token");
 
 const MOST_ROWS: u64 = 200;
 
-/// What a request says beside its path: taken out of it, for copying headers takes longer than finding a document.
+/// What a request says beside its path: taken out of it, for copying headers takes longer than finding a document, and
+/// boxed, for it passes through futures that would each have the room for it.
 #[derive(Debug)]
 pub(super) struct Sent {
     uri: Uri,
@@ -88,11 +89,12 @@ pub(super) fn id<Kind>(text: &str) -> Result<Id<Kind>, Fault> {
     Id::parse(text).map_err(|error: InvalidId| error.into())
 }
 
-impl<S: Sync> FromRequestParts<S> for Sent {
+impl<S: Sync> FromRequestParts<S> for Box<Sent> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self { uri: std::mem::take(&mut parts.uri), headers: std::mem::take(&mut parts.headers) })
+        let (uri, headers) = (std::mem::take(&mut parts.uri), std::mem::take(&mut parts.headers));
+        Ok(Self::new(Sent { uri, headers }))
     }
 }
 

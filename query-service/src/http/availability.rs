@@ -71,7 +71,7 @@ struct AvailableAt<'a> {
         AnyProblem,
     ),
 )]
-pub(super) async fn by_id(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn by_id(State(api): State<Arc<Api>>, path: Segment, sent: Box<Sent>) -> Result<Response, Problem> {
     respond(&api, asked::item_id(path)?, &sent).await
 }
 
@@ -91,7 +91,7 @@ pub(super) async fn by_id(State(api): State<Arc<Api>>, path: Segment, sent: Sent
         AnyProblem,
     ),
 )]
-pub(super) async fn by_sku(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn by_sku(State(api): State<Arc<Api>>, path: Segment, sent: Box<Sent>) -> Result<Response, Problem> {
     respond(&api, asked::sku(path)?, &sent).await
 }
 

@@ -57,7 +57,7 @@ struct Asked {
         AnyProblem,
     ),
 )]
-pub(super) async fn cart(State(api): State<Arc<Api>>, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn cart(State(api): State<Arc<Api>>, sent: Box<Sent>) -> Result<Response, Problem> {
     let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let asked = items(&mut parameters);
     parameters.finish()?;

@@ -27,7 +27,7 @@ use super::docs::DocumentProblems;
         AnyProblem,
     ),
 )]
-pub(super) async fn by_id(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn by_id(State(api): State<Arc<Api>>, path: Segment, sent: Box<Sent>) -> Result<Response, Problem> {
     answer(&api, asked::item_id(path)?, &sent).await
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn by_id(State(api): State<Arc<Api>>, path: Segment, sent: Sent
         AnyProblem,
     ),
 )]
-pub(super) async fn by_sku(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn by_sku(State(api): State<Arc<Api>>, path: Segment, sent: Box<Sent>) -> Result<Response, Problem> {
     answer(&api, asked::sku(path)?, &sent).await
 }
 

@@ -47,7 +47,7 @@ const LONGEST_QUERY: usize = 200;
         AnyProblem,
     ),
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn list(State(api): State<Arc<Api>>, sent: Box<Sent>) -> Result<Response, Problem> {
     let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let request = request(&mut parameters);
     parameters.finish()?;

@@ -34,7 +34,7 @@ const DEFAULT_LIMIT: u32 = 50;
         AnyProblem,
     ),
 )]
-pub(super) async fn low_stock(State(api): State<Arc<Api>>, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn low_stock(State(api): State<Arc<Api>>, sent: Box<Sent>) -> Result<Response, Problem> {
     let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let limit = asked::limit(&mut parameters, DEFAULT_LIMIT);
     let after = parameters.optional("cursor", place).unwrap_or_default();

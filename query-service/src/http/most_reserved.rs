@@ -28,7 +28,7 @@ const DEFAULT_LIMIT: u32 = 10;
         AnyProblem,
     ),
 )]
-pub(super) async fn most_reserved(State(api): State<Arc<Api>>, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn most_reserved(State(api): State<Arc<Api>>, sent: Box<Sent>) -> Result<Response, Problem> {
     let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let limit = asked::limit(&mut parameters, DEFAULT_LIMIT);
     parameters.finish()?;

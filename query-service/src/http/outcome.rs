@@ -91,7 +91,7 @@ struct OutcomeView {
         AnyProblem,
     ),
 )]
-pub(super) async fn outcome(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn outcome(State(api): State<Arc<Api>>, path: Segment, sent: Box<Sent>) -> Result<Response, Problem> {
     let command = asked::segment("commandId", path, CommandId::parse)?;
     let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let wait = parameters.optional("waitMs", whole(0, LONGEST_WAIT_MS)).unwrap_or(0);

@@ -28,7 +28,11 @@ use crate::document::reservation::ReservationView;
         AnyProblem,
     ),
 )]
-pub(super) async fn reservation(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn reservation(
+    State(api): State<Arc<Api>>,
+    path: Segment,
+    sent: Box<Sent>,
+) -> Result<Response, Problem> {
     let id = asked::reservation_id(path)?;
     let (tokens, parameters) = sent.tokens_and_parameters()?;
     parameters.finish()?;

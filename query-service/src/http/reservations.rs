@@ -59,7 +59,7 @@ struct ReservationsView {
         AnyProblem,
     ),
 )]
-pub(super) async fn reservations(State(api): State<Arc<Api>>, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn reservations(State(api): State<Arc<Api>>, sent: Box<Sent>) -> Result<Response, Problem> {
     let (tokens, mut parameters) = sent.tokens_and_parameters()?;
     let filter = filter(&mut parameters);
     let limit = asked::limit(&mut parameters, DEFAULT_LIMIT);

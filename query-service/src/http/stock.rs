@@ -65,7 +65,7 @@ struct AsOf {
         AnyProblem,
     ),
 )]
-pub(super) async fn by_id(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn by_id(State(api): State<Arc<Api>>, path: Segment, sent: Box<Sent>) -> Result<Response, Problem> {
     answer(&api, asked::item_id(path)?, &sent).await
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn by_id(State(api): State<Arc<Api>>, path: Segment, sent: Sent
         AnyProblem,
     ),
 )]
-pub(super) async fn by_sku(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn by_sku(State(api): State<Arc<Api>>, path: Segment, sent: Box<Sent>) -> Result<Response, Problem> {
     answer(&api, asked::sku(path)?, &sent).await
 }
 

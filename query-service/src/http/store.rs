@@ -26,7 +26,7 @@ use crate::document::store::StoreView;
         AnyProblem,
     ),
 )]
-pub(super) async fn store(State(api): State<Arc<Api>>, path: Segment, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn store(State(api): State<Arc<Api>>, path: Segment, sent: Box<Sent>) -> Result<Response, Problem> {
     let id = asked::store_id(path)?;
     let (tokens, parameters) = sent.tokens_and_parameters()?;
     parameters.finish()?;

@@ -25,7 +25,7 @@ use crate::model::overviews::Overview;
         AnyProblem,
     ),
 )]
-pub(super) async fn summary(State(api): State<Arc<Api>>, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn summary(State(api): State<Arc<Api>>, sent: Box<Sent>) -> Result<Response, Problem> {
     let (tokens, parameters) = sent.tokens_and_parameters()?;
     parameters.finish()?;
     api.wait_for(&tokens).await?;
