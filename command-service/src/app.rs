@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
 use kafka::{Patience, Producer};
+use shared::http::context::InContext;
 use shared::http::health::Readiness;
 use shared::http::server;
 use shared::lifecycle::Shutdown;
@@ -21,7 +21,7 @@ const SERVICE: &str = "command-service";
 /// The service, bound to its port and not serving yet.
 pub struct App {
     listener: TcpListener,
-    router: Router,
+    router: InContext,
     readiness: Readiness,
     producer: Producer,
     broker: BrokerWatch,
@@ -81,7 +81,7 @@ impl App {
 }
 
 /// Gives the moment when the shutdown began.
-async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) -> Instant {
+async fn serve(listener: TcpListener, router: InContext, shutdown: Shutdown) -> Instant {
     let beginning = async {
         shutdown.begun().await;
         Instant::now()

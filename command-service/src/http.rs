@@ -20,7 +20,7 @@ mod update_item;
 mod update_store;
 mod writes;
 
-use axum::Router;
+use shared::http::context::InContext;
 use shared::http::docs;
 use shared::http::health::Readiness;
 use utoipa::OpenApi as _;
@@ -42,7 +42,7 @@ const DESCRIPTION: &str = "Every write is checked in its form, put on the log an
      the URL of its outcome. Whether there is enough stock is decided afterwards, in the order of the log.";
 
 /// The whole service, and its document.
-pub(crate) fn router(readiness: Readiness, writes: Writes) -> (Router, OpenApi) {
+pub(crate) fn router(readiness: Readiness, writes: Writes) -> (InContext, OpenApi) {
     let mut api = OpenApiRouter::with_openapi(Schemas::openapi())
         .routes(routes!(create_item::create))
         .routes(routes!(update_item::by_id, delete_item::by_id))

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, Method, Uri};
 use shared::aggregate::AggregateId;
 use shared::etag::ETagKind;
 use shared::http::body::{self, Faults, Fields, MAX_BODY_BYTES};
-use shared::http::context::{RequestContext, Traceparent, traceparent};
+use shared::http::context::{RequestContext, Traceparent, note_route, traceparent};
 use shared::http::params::{Params, path_segment};
 use shared::id::{ItemId, ReservationId};
 use shared::problem::{FieldError, Problem, ProblemCode};
@@ -52,6 +52,7 @@ impl<S: Sync> FromRequest<S> for Unread {
     type Rejection = Infallible;
 
     fn from_request(request: Request, _: &S) -> impl Future<Output = Result<Self, Infallible>> + Send {
+        note_route(request.extensions());
         std::future::ready(Ok(Self(Box::new(request))))
     }
 }

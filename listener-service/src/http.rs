@@ -10,9 +10,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
+use axum::middleware::map_request;
 use kafka::{Connection, LogReader, Topics};
 use r2d2_sqlite::SqliteConnectionManager;
+use shared::http::context::{InContext, noted};
 use shared::http::health::Readiness;
 use shared::problem::{Problem, ProblemCode};
 use tokio::sync::Semaphore;
@@ -108,13 +109,14 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// The routes, and the document that describes them.
-pub(crate) fn router(readiness: Readiness, monitor: Monitor) -> (Router, OpenApi) {
+pub(crate) fn router(readiness: Readiness, monitor: Monitor) -> (InContext, OpenApi) {
     let api = OpenApiRouter::new()
         .routes(routes!(stats::stats))
         .routes(routes!(database::database))
         .routes(routes!(messages::messages))
         .routes(routes!(dead_letters::dead_letters))
         .routes(routes!(dead_letter::dead_letter))
+        .route_layer(map_request(noted))
         .with_state(monitor);
     shared::http::docs::complete(
         "Inventory: operating",

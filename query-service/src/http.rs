@@ -21,7 +21,7 @@ mod summary;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use shared::http::context::InContext;
 use shared::http::health::Readiness;
 use shared::lifecycle::Shutdown;
 use utoipa::openapi::OpenApi;
@@ -43,7 +43,7 @@ const DESCRIPTION: &str = "Reads items, stock, reservations, stores, the ledger 
     (`X-Cache`); with a consistency token they reflect the write that it came from. Writing is command-service's.";
 
 /// The router and its document.
-pub(crate) fn router(api: Api, readiness: Readiness) -> (Router, OpenApi) {
+pub(crate) fn router(api: Api, readiness: Readiness) -> (InContext, OpenApi) {
     // With their whole paths: a nested router writes the path of each request anew.
     let reading = OpenApiRouter::new()
         .routes(routes!(list::list))

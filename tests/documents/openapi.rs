@@ -75,6 +75,36 @@ async fn the_checked_in_documents_are_what_the_services_serve() {
     }
 }
 
+/// What a request to each path of a document is counted under: as many lines of `/metrics` as it has operations, and one for a
+/// method that no path has.
+#[tokio::test]
+async fn each_operation_is_counted_under_its_path() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_running, printed) = start(folder.path());
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let mut expected = Vec::new();
+    let mut metrics = String::new();
+    for (name, service) in SERVICES {
+        let base = printed.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).expect("it serves");
+        let document = served(base).await;
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            let operations = item.as_object().expect("operations").keys().map(String::as_str);
+            for method in operations.chain(["patch"]).map(str::to_uppercase) {
+                let segments = path.split('/').map(|segment| if segment.starts_with('{') { "x" } else { segment });
+                let url = format!("{base}{}", segments.collect::<Vec<_>>().join("/"));
+                client.request(method.parse().expect("a method"), url).send().await.expect("an answer");
+                expected.push(format!("service=\"{service}\",method=\"{method}\",route=\"{path}\""));
+            }
+        }
+        client.get(format!("{base}/no-such-path")).send().await.expect("an answer");
+        expected.push(format!("service=\"{service}\",method=\"GET\",route=\"unmatched\",status=\"404\""));
+        // One more, for what was asked of it last.
+        metrics = client.get(format!("{base}/metrics")).send().await.expect("metrics").text().await.expect("text");
+    }
+    let missing: Vec<_> = expected.iter().filter(|labels| !metrics.contains(*labels)).collect();
+    assert!(expected.len() > 60 && missing.is_empty(), "of {}: {missing:#?}", expected.len());
+}
+
 /// The places that differ, as JSON pointers.
 fn differ(place: &str, checked_in: &Value, served: &Value, differences: &mut Vec<String>) {
     match (checked_in, served) {

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, Uri};
 use serde::Serialize;
 use shared::clock::Timestamp;
 use shared::http::body::Fault;
+use shared::http::context::note_route;
 use shared::http::params::{Params, path_segment, whole};
 use shared::id::{Id, InvalidId, ItemId, ReservationId};
 use shared::problem::{Problem, ProblemCode};
@@ -93,6 +94,7 @@ impl<S: Sync> FromRequestParts<S> for Box<Sent> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        note_route(&parts.extensions);
         let (uri, headers) = (std::mem::take(&mut parts.uri), std::mem::take(&mut parts.headers));
         Ok(Self::new(Sent { uri, headers }))
     }

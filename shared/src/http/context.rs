@@ -1,22 +1,17 @@
 //! What belongs to every request: its ids, in its answer and in what is logged meanwhile, its metrics, and its problem
 //! written out.
 
+mod around;
 mod meters;
 
-use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
-use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::response::Response;
-use axum::routing::Route;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use tower::Service as _;
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 
 use crate::id::{self, CommandId};
-use crate::problem::Problem;
-use meters::Meters;
+
+pub use around::{Answering, InContext};
 
 /// The header that names one request; answered on every response.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,6 +36,7 @@ struct Ids {
     /// Of a client that sent none it is the request's.
     correlation: Option<HeaderValue>,
     command: OnceLock<CommandId>,
+    route: OnceLock<MatchedPath>,
 }
 
 impl RequestContext {
@@ -50,12 +46,17 @@ impl RequestContext {
             let fresh = &mut uuid::Uuid::encode_buffer();
             HeaderValue::from_str(id::random().hyphenated().encode_lower(fresh)).expect("a UUID is a header value")
         });
-        Self(Arc::new(Ids { request, correlation: visible(headers, &CORRELATION_ID), command: OnceLock::new() }))
+        Self(Arc::new(Ids {
+            request,
+            correlation: visible(headers, &CORRELATION_ID),
+            command: OnceLock::new(),
+            route: OnceLock::new(),
+        }))
     }
 
-    /// Of the request that this task is answering, inside of what [`carry`] is around.
+    /// Of the request that this task is answering, inside of what [`InContext`] is around.
     pub fn current() -> Self {
-        ANSWERING.try_with(|(_, context)| context.clone()).expect("`carry` is around every route")
+        ANSWERING.try_with(|(_, context)| context.clone()).expect("the context is around every route")
     }
 
     /// The client's `X-Correlation-ID`, or the request id.
@@ -117,43 +118,18 @@ pub fn traceparent(headers: &HeaderMap) -> Traceparent {
     traceparent
 }
 
-/// Puts the context of a request around everything that a service answers.
-pub fn carry(service: &'static str, router: Router) -> Router {
-    let meters = Meters::new(service);
-    router.layer(tower::layer::layer_fn(move |mut route: Route| {
-        let meters = meters.clone();
-        tower::service_fn(move |request| answer(service, meters.clone(), &mut route, request))
-    }))
+/// Notes which route answers the request of this task, for its metrics: what is around a router cannot see that. What reads
+/// the requests of a route calls it; where nothing does, [`noted`] is laid around the route.
+pub fn note_route(extensions: &Extensions) {
+    if let Some(route) = extensions.get::<MatchedPath>() {
+        let _ = ANSWERING.try_with(|(_, context)| context.0.route.set(route.clone()));
+    }
 }
 
-fn answer(
-    service: &'static str,
-    meters: Meters,
-    route: &mut Route,
-    request: Request,
-) -> impl Future<Output = Result<Response, Infallible>> + use<> {
-    let started = Instant::now();
-    let context = RequestContext::of(request.headers());
-    let method = request.method().clone();
-    let path = request.extensions().get::<MatchedPath>().cloned();
-    let answering = route.call(request);
-    ANSWERING.scope((service, context.clone()), async move {
-        let Ok(mut response) = answering.await;
-        let route = path.as_ref().map_or("unmatched", MatchedPath::as_str);
-        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            let allow = response.headers().get(http::header::ALLOW).cloned();
-            response = problem.render(context.request_id());
-            if let Some(allow) = allow {
-                response.headers_mut().insert(http::header::ALLOW, allow);
-            }
-            if response.status().is_server_error() {
-                tracing::warn!(%method, route, code = problem.code.as_str(), detail = problem.detail, "answered a problem");
-            }
-        }
-        response.headers_mut().insert(REQUEST_ID, context.0.request.clone());
-        meters.record(&method, route, response.status(), started.elapsed());
-        Ok(response)
-    })
+/// [`note_route`] for `axum::middleware::map_request`.
+pub async fn noted(request: Request) -> Request {
+    note_route(request.extensions());
+    request
 }
 
 #[cfg(test)]

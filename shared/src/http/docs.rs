@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
+use axum::middleware::map_request;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use http::header;
@@ -19,7 +20,7 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::Config;
 
-use super::context;
+use super::context::{InContext, note_route, noted};
 use super::health::Readiness;
 use crate::problem::{PROBLEM_JSON, Problem, ProblemBody, ProblemCode};
 
@@ -109,7 +110,7 @@ impl IntoResponses for Unavailable {
 
 /// The router and the document of a service: `api` with the routes of operations, Swagger, redirects, 404 and 405 as
 /// problems, and around everything the request context.
-pub fn complete(title: &str, description: &str, readiness: Readiness, api: OpenApiRouter) -> (Router, OpenApi) {
+pub fn complete(title: &str, description: &str, readiness: Readiness, api: OpenApiRouter) -> (InContext, OpenApi) {
     let service = readiness.service();
     let (router, mut document) = api.merge(super::operations::routes(readiness)).split_for_parts();
     document.info = Info::builder()
@@ -136,15 +137,15 @@ pub fn complete(title: &str, description: &str, readiness: Readiness, api: OpenA
     tags.remove(OPERATIONS);
     document.tags = Some(tags.into_iter().chain([OPERATIONS.to_owned()]).map(Tag::new).collect());
     let json = Bytes::from(document.to_json().expect("a document always serialises"));
-    let router = router
+    let pages = Router::new()
         .route(DOCUMENT, get(async move || ([(header::CONTENT_TYPE, "application/json")], json)))
         .route("/swagger/{*file}", get(swagger).with_state(Arc::new(Config::from(DOCUMENT).try_it_out_enabled(true))))
         .route("/swagger/", get(to_swagger))
         .route("/swagger", get(to_swagger))
         .route("/", get(to_swagger))
-        .fallback(no_such_route)
-        .method_not_allowed_fallback(no_such_method);
-    (context::carry(service, router), document)
+        .route_layer(map_request(noted));
+    let router = router.merge(pages).fallback(no_such_route).method_not_allowed_fallback(no_such_method);
+    (InContext::new(service, router), document)
 }
 
 fn add_request_id(operation: &mut Operation) {
@@ -180,7 +181,9 @@ async fn no_such_route(uri: http::Uri) -> Problem {
     Problem::new(ProblemCode::NotFound, format!("there is no route {}; see /swagger/index.html", uri.path()))
 }
 
-async fn no_such_method(method: http::Method, uri: http::Uri) -> Problem {
-    let detail = format!("{method} is not allowed on {}; the header Allow names what is", uri.path());
+async fn no_such_method(request: Request) -> Problem {
+    note_route(request.extensions());
+    let (method, path) = (request.method(), request.uri().path());
+    let detail = format!("{method} is not allowed on {path}; the header Allow names what is");
     Problem::new(ProblemCode::MethodNotAllowed, detail)
 }

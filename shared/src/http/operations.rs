@@ -4,11 +4,13 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::Json;
+use axum::middleware::map_request;
 use axum::response::{IntoResponse, Response};
 use http::header;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
 
+use super::context::noted;
 use super::health::{self, Readiness};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -65,6 +67,7 @@ pub fn routes(readiness: Readiness) -> OpenApiRouter {
         .with_state(readiness)
         .merge(OpenApiRouter::new().routes(routes!(version)).with_state(service))
         .routes(routes!(metrics))
+        .route_layer(map_request(noted))
 }
 
 /// Which program this is.

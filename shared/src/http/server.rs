@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -17,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use self::one_piece::OnePiece;
 use self::timer::ConnectionTimer;
+use super::context::InContext;
 use crate::lifecycle::Shutdown;
 use crate::settings::SettingsError;
 
@@ -45,7 +45,7 @@ pub fn local_address(listener: &TcpListener) -> SocketAddr {
 }
 
 /// Serves until `shutdown`, then lets the requests under way end, at most until its deadline.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
+pub async fn serve(listener: TcpListener, router: InContext, shutdown: Shutdown) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().header_read_timeout(HEADER_READ_TIMEOUT).max_buf_size(MAX_HEADER_BYTES);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
