@@ -65,6 +65,27 @@ async fn the_program_serves_says_where_and_ends_at_a_signal() {
 }
 
 #[tokio::test]
+async fn what_is_logged_of_a_failed_request_names_it_its_route_and_its_command() {
+    let mut child = program(&[("KAFKA_BROKERS", "127.0.0.1:1"), ("LOG_LEVEL", "warn")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let printed = BufReader::new(child.stdout.take().expect("piped")).lines().next().expect("a line").expect("text");
+    let client = Client::connect(printed.strip_prefix("command ").expect("its address")).await;
+    let call = client.request("DELETE", by_id("")).header("x-request-id", "r-1").header("x-correlation-id", "c-1");
+    call.send().await.expect(503);
+    child.kill().expect("it runs");
+    let Output { stderr, .. } = child.wait_with_output().expect("it ended");
+    let lines = String::from_utf8(stderr).expect("text");
+    let line = lines.lines().find(|line| line.contains("answered a problem")).unwrap_or_else(|| panic!("{lines}"));
+    let logged: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    assert_eq!((&logged["request_id"], &logged["correlation_id"]), (&"r-1".into(), &"c-1".into()), "{line}");
+    assert_eq!(logged["route"], "/api/v1/inventory/items/{itemId}", "{line}");
+    assert_eq!(logged["command_id"].as_str().map(str::len), Some(36), "{line}");
+}
+
+#[tokio::test]
 async fn a_stop_gives_the_port_back() {
     let service = Running::start(&unreachable(), |_| {}).await;
     let address = service.address;
