@@ -69,8 +69,8 @@ impl Accepted {
             AggregateId::Store(id) => store_id = Some(id),
         }
         let consistency_token = token.to_text();
-        let command = &mut uuid::Uuid::encode_buffer();
-        let command = &*command_id.uuid().hyphenated().encode_lower(command);
+        let buffer = &mut uuid::Uuid::encode_buffer();
+        let command = command_id.encode(buffer);
         let status_url = [query.as_str(), "/api/v1/commands/", command, "?token=", &consistency_token].concat();
         Self { command_id, status: "accepted", item_id, reservation_id, store_id, consistency_token, status_url }
     }

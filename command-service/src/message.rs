@@ -53,22 +53,17 @@ pub(crate) struct Receipt {
 impl Message {
     /// The message for what is asked with `intake`, under an idempotency key if there is one.
     pub(crate) fn new(intake: &Intake, key: Option<&str>, Asked { of, command }: Asked) -> Self {
-        let expected_version = intake.headers.expected_version;
-        let canonical = Canonical::of(of.as_ref(), &command, expected_version);
-        let fingerprint = canonical.fingerprint();
+        let canonical = Canonical::of(of.as_ref(), &command, intake.headers.expected_version);
         let idempotency_id = key.map(|key| IdempotencyId::of(CALLER, intake.method.as_str(), intake.uri.path(), key));
-        let command_id = idempotency_id.map_or_else(CommandId::fresh, |id| CommandId::of(id, &fingerprint));
+        let command_id = idempotency_id.map_or_else(CommandId::fresh, |id| CommandId::of(id, canonical.fingerprint()));
         let of = of.unwrap_or_else(|| AggregateId::Reservation(ReservationId::of(command_id)));
         let event_type = command.event_type();
         let request = NewRequest {
             aggregate_id: &of,
-            event_type,
             canonical: &canonical,
-            fingerprint: &fingerprint,
             command_id,
             correlation_id: intake.context.correlation_id(),
             idempotency_id,
-            expected_version,
             actor: CALLER,
             occurred_at: Timestamp::wall_clock(),
         };

@@ -78,10 +78,14 @@ impl<Kind> Id<Kind> {
         self.0.as_bytes()
     }
 
+    /// Its text form, written into a [`Uuid::encode_buffer`].
+    pub fn encode(self, buffer: &mut [u8]) -> &str {
+        self.0.hyphenated().encode_lower(buffer)
+    }
+
     /// Appends its text form.
     pub fn write_to(self, text: &mut Vec<u8>) {
-        let buffer = &mut Uuid::encode_buffer();
-        text.extend_from_slice(self.0.hyphenated().encode_lower(buffer).as_bytes());
+        text.extend_from_slice(self.encode(&mut Uuid::encode_buffer()).as_bytes());
     }
 
     /// Accepts the hyphenated form only, in either case.

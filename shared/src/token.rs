@@ -106,6 +106,7 @@ mod tests {
             for offset in [0, 9, 10, 42, i64::MAX] {
                 let token = ConsistencyToken { log: log.clone(), offset };
                 let text = token.to_text();
+                // No longer than it must be: a header that is made of it needs no room of its own.
                 assert_eq!((text.capacity(), token.to_string()), (text.len(), text));
                 assert_eq!(ConsistencyToken::parse(&token.to_text()), Ok(token));
             }

@@ -322,7 +322,7 @@ impl RequestEnvelope {
     }
 }
 
-/// [`Canonical::fingerprint`] of what is asked.
+/// [`Canonical::fingerprint`] of what is asked, alone.
 pub fn fingerprint(of: Option<&AggregateId>, command: &Command, expected_version: Option<u64>) -> String {
-    Canonical::of(of, command, expected_version).fingerprint()
+    Canonical::of(of, command, expected_version).fingerprint().to_owned()
 }

@@ -18,11 +18,14 @@ const USUAL_MESSAGE: usize = 1024;
 const USUAL_CANONICAL: usize = 256;
 
 /// What was asked (parsed, trimmed, defaults filled in) and `If-Match`, as one JSON array: the same for each sending of the
-/// same request.
+/// same request. Its SHA-256, in hex, is the fingerprint.
 #[derive(Debug)]
 pub struct Canonical {
     json: Vec<u8>,
     command: Range<usize>,
+    event_type: &'static str,
+    expected_version: Option<u64>,
+    fingerprint: String,
 }
 
 /// A request that goes on the log: the same as a [`RequestEnvelope`](super::RequestEnvelope), before it is written.
@@ -30,20 +33,14 @@ pub struct Canonical {
 pub struct NewRequest<'a> {
     /// What is asked of; also the Kafka key.
     pub aggregate_id: &'a AggregateId,
-    /// [`Command::event_type`] of what is asked.
-    pub event_type: &'static str,
     /// What is asked.
     pub canonical: &'a Canonical,
-    /// [`Canonical::fingerprint`].
-    pub fingerprint: &'a str,
     /// What the 202 told the client.
     pub command_id: CommandId,
     /// Follows the work across services.
     pub correlation_id: &'a str,
     /// If the client sent an idempotency key.
     pub idempotency_id: Option<IdempotencyId>,
-    /// From `If-Match`.
-    pub expected_version: Option<u64>,
     /// Who asked.
     pub actor: &'a str,
     /// When it was accepted.
@@ -72,7 +69,8 @@ impl Canonical {
             }
             None => json.extend_from_slice(b"[null,\""),
         }
-        json.extend_from_slice(command.event_type().as_bytes());
+        let event_type = command.event_type();
+        json.extend_from_slice(event_type.as_bytes());
         json.extend_from_slice(b"\",");
         let start = json.len();
         write(&mut json, command);
@@ -80,18 +78,13 @@ impl Canonical {
         json.push(b',');
         write(&mut json, &expected_version);
         json.push(b']');
-        Self { json, command }
+        let fingerprint = hex(Sha256::digest(&json).into());
+        Self { json, command, event_type, expected_version, fingerprint }
     }
 
-    /// Its SHA-256, in hex.
-    pub fn fingerprint(&self) -> String {
-        let hash: [u8; 32] = Sha256::digest(&self.json).into();
-        let mut hex = String::with_capacity(2 * hash.len());
-        // 16 bytes in hex are a UUID without hyphens.
-        for half in hash.as_chunks().0 {
-            hex.push_str(Uuid::from_bytes(*half).simple().encode_lower(&mut Uuid::encode_buffer()));
-        }
-        hex
+    /// The same for each sending of the same request, and for no other.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 }
 
@@ -99,7 +92,8 @@ impl NewRequest<'_> {
     /// Writes the message.
     pub fn encode(&self) -> EncodedRequest {
         let mut object = ObjectWriter::with_capacity(USUAL_MESSAGE);
-        object.plain(name!("eventType"), self.event_type);
+        let Canonical { json, command, event_type, expected_version, fingerprint } = self.canonical;
+        object.plain(name!("eventType"), event_type);
         let event_id = object.plain_by(name!("eventId"), |text| EventId::of_request(self.command_id).write_to(text));
         let aggregate_id = object.plain_by(name!("aggregateId"), |text| self.aggregate_id.write_to(text));
         let occurred_at = object.plain_by(name!("occurredAt"), |text| self.occurred_at.write_to(text));
@@ -107,10 +101,10 @@ impl NewRequest<'_> {
         object.plain_by(name!("commandId"), |text| self.command_id.write_to(text));
         object.value(name!("correlationId"), &self.correlation_id);
         object.value(name!("idempotencyId"), &self.idempotency_id);
-        object.plain(name!("fingerprint"), self.fingerprint);
-        object.value(name!("expectedVersion"), &self.expected_version);
+        object.plain(name!("fingerprint"), fingerprint);
+        object.value(name!("expectedVersion"), expected_version);
         object.value(name!("actor"), &self.actor);
-        object.json(name!("data"), &self.canonical.json[self.canonical.command.clone()]);
+        object.json(name!("data"), &json[command.clone()]);
         EncodedRequest { json: object.end(), aggregate_id, event_id, occurred_at }
     }
 }
@@ -130,6 +124,15 @@ impl EncodedRequest {
     pub fn timestamp(&self) -> &[u8] {
         &self.json[self.occurred_at.clone()]
     }
+}
+
+fn hex(hash: [u8; 32]) -> String {
+    let mut hex = String::with_capacity(2 * hash.len());
+    // 16 bytes in hex are a UUID without hyphens.
+    for half in hash.as_chunks().0 {
+        hex.push_str(Uuid::from_bytes(*half).simple().encode_lower(&mut Uuid::encode_buffer()));
+    }
+    hex
 }
 
 fn write(json: &mut Vec<u8>, value: &impl Serialize) {
@@ -169,20 +172,17 @@ mod tests {
             asked().into_iter().zip([(None, None), (Some(7), None), (None, key)].into_iter().cycle())
         {
             let canonical = Canonical::of(Some(&of), &command, expected_version);
-            let fingerprint = canonical.fingerprint();
+            let fingerprint = canonical.fingerprint().to_owned();
             let mut envelope =
                 RequestEnvelope::new(of, CommandId::fresh(), command, fingerprint, Timestamp::from_millis(1));
             (envelope.expected_version, envelope.idempotency_id) = (expected_version, idempotency_id);
             envelope.correlation_id = "\"visible\\characters\"".to_owned();
             let request = NewRequest {
                 aggregate_id: &envelope.aggregate_id,
-                event_type: envelope.event_type,
                 canonical: &canonical,
-                fingerprint: &envelope.fingerprint,
                 command_id: envelope.command_id,
                 correlation_id: &envelope.correlation_id,
                 idempotency_id,
-                expected_version,
                 actor: &envelope.actor,
                 occurred_at: envelope.occurred_at,
             };
