@@ -67,6 +67,7 @@ fn assert_context(headers: &HeaderMap) {
         assert!((1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()), "{id:?}");
     }
     let carried_on = traceparent(headers);
+    let carried_on = std::str::from_utf8(&carried_on).expect("it is ASCII");
     let parent: Vec<&str> = carried_on.split('-').collect();
     let is_set = |part: &str| {
         part.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
