@@ -7,6 +7,8 @@ use rdkafka::config::RDKafkaLogLevel;
 use shared::settings::{KafkaSettings, SettingsError, TopicSettings};
 use shared::token::LogId;
 
+use crate::bootstrap::Bootstrap;
+
 /// Properties that the design depends on.
 const OURS: [&str; 10] = [
     "acks",
@@ -138,6 +140,11 @@ impl Connection {
             config.set(name, value);
         }
         config
+    }
+
+    /// For a client that is asked whether the broker is there.
+    pub(crate) fn bootstrap(&self) -> Bootstrap {
+        Bootstrap::of(&self.brokers)
     }
 
     /// A waiting fetch of the in-process broker is not woken by a produce, so it must not wait long there.

@@ -3,6 +3,7 @@
 //! Settings and their reasons stand beside the client that they configure. The embedded broker speaks the same
 //! protocol through the same clients, so that nothing above this crate knows which of the two it talks to.
 
+mod bootstrap;
 mod connection;
 mod embedded;
 mod newest;

@@ -11,6 +11,7 @@ use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use shared::token::LogId;
 
+use crate::bootstrap::Bootstrap;
 use crate::connection::{Connection, KafkaError};
 use crate::record::Record;
 use crate::topics::COMMANDS_PARTITION;
@@ -52,6 +53,7 @@ impl ConsumerContext for Context {}
 /// Reads one topic's only partition.
 pub struct LogReader {
     consumer: BaseConsumer<Context>,
+    bootstrap: Bootstrap,
     topic: String,
     embedded_log: Option<LogId>,
 }
@@ -73,7 +75,8 @@ impl LogReader {
             ])
             .create_with_context(Context)
             .map_err(KafkaError::Client)?;
-        Ok(Self { consumer, topic: topic.to_owned(), embedded_log: connection.embedded_log().cloned() })
+        let (bootstrap, embedded_log) = (connection.bootstrap(), connection.embedded_log().cloned());
+        Ok(Self { consumer, bootstrap, topic: topic.to_owned(), embedded_log })
     }
 
     /// Which log this is, as the broker says now; `None` if it answers without saying. The client alone would tell what
@@ -89,16 +92,18 @@ impl LogReader {
 
     /// The first offset that the log holds, and the one after its last.
     pub fn bounds(&self, timeout: Duration) -> Result<(i64, i64), KafkaError> {
-        self.consumer
-            .fetch_watermarks(&self.topic, COMMANDS_PARTITION, timeout)
+        let bounds = self.consumer.fetch_watermarks(&self.topic, COMMANDS_PARTITION, timeout);
+        self.bootstrap
+            .after(self.consumer.client(), bounds)
             .map_err(KafkaError::broker("cannot look at the log's bounds"))
     }
 
     /// The addresses of the cluster's brokers.
     pub fn brokers(&self, timeout: Duration) -> Result<Vec<String>, KafkaError> {
+        let metadata = self.consumer.fetch_metadata(Some(&self.topic), timeout);
         let metadata = self
-            .consumer
-            .fetch_metadata(Some(&self.topic), timeout)
+            .bootstrap
+            .after(self.consumer.client(), metadata)
             .map_err(KafkaError::broker("cannot look at the brokers"))?;
         Ok(metadata.brokers().iter().map(|broker| format!("{}:{}", broker.host(), broker.port())).collect())
     }

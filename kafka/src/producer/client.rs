@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::in_flight::{Reporter, Unacknowledged};
 use super::{BrokerState, DeliveryFailure, LOOK_TIMEOUT, NotEnqueued, Patience};
+use crate::bootstrap::Bootstrap;
 use crate::connection::{Connection, KafkaError};
 
 /// What the clients of one producer share.
@@ -35,7 +36,10 @@ pub(super) enum Pace {
 }
 
 /// One client.
-pub(super) struct Client(ThreadedProducer<Context>);
+pub(super) struct Client {
+    producer: ThreadedProducer<Context>,
+    bootstrap: Bootstrap,
+}
 
 struct Context(Arc<Shared>);
 
@@ -97,7 +101,7 @@ impl Client {
                 ("partitioner", "murmur2_random"),
             ])
             .create_with_context(Context(Arc::clone(shared)))
-            .map(Self)
+            .map(|producer| Self { producer, bootstrap: connection.bootstrap() })
             .map_err(KafkaError::Client)
     }
 
@@ -110,11 +114,11 @@ impl Client {
         headers: OwnedHeaders,
         reporter: Reporter,
     ) -> Result<(), NotEnqueued> {
-        let Context(shared) = &**self.0.context();
+        let Context(shared) = &**self.producer.context();
         let number = shared.unacknowledged().begin(reporter);
         let (headers, delivery_opaque) = (Some(headers), number);
         let record = BaseRecord { topic, partition: None, payload, key, timestamp: None, headers, delivery_opaque };
-        self.0.send(record).map_err(|(error, _)| {
+        self.producer.send(record).map_err(|(error, _)| {
             let refused = not_enqueued(&error);
             if let Some(reporter) = shared.unacknowledged().end(number) {
                 reporter.report(Err(DeliveryFailure::Refused(refused.to_string())));
@@ -125,25 +129,29 @@ impl Client {
 
     /// Wakes its thread, so that it sees which messages have lingered for long enough. Waits for nothing.
     pub(super) fn wake(&self) {
-        let _ = self.0.flush(Duration::ZERO);
+        let _ = self.producer.flush(Duration::ZERO);
     }
 
     /// Waits until all has its report, at most `timeout`; blocks.
     pub(super) fn flush(&self, timeout: Duration) {
-        if let Err(error) = self.0.flush(timeout) {
-            tracing::warn!(%error, in_flight = self.0.in_flight_count(), "messages without a report");
+        if let Err(error) = self.producer.flush(timeout) {
+            tracing::warn!(%error, in_flight = self.producer.in_flight_count(), "messages without a report");
         }
     }
 
     /// Why it cannot go on, if it cannot.
     pub(super) fn fatal_error(&self) -> Option<String> {
-        self.0.client().fatal_error().map(|(code, reason)| format!("fatal error {code}: {reason}"))
+        self.producer.client().fatal_error().map(|(code, reason)| format!("fatal error {code}: {reason}"))
     }
 
     /// Why nothing can be sent to the topic, if nothing can. It asks the broker, which also keeps that from closing a
     /// connection that is idle for minutes.
     pub(super) fn trouble(&self, topic: &str) -> Option<String> {
-        match self.0.client().fetch_metadata(Some(topic), LOOK_TIMEOUT) {
+        let client = self.producer.client();
+        match self.bootstrap.after(client, client.fetch_metadata(Some(topic), LOOK_TIMEOUT)) {
+            Ok(metadata) if metadata.brokers().is_empty() => {
+                Some("the broker answers that there is none yet".to_owned())
+            }
             Ok(metadata) => match metadata.topics().iter().find(|t| t.name() == topic) {
                 Some(found) if found.error().is_none() && !found.partitions().is_empty() => None,
                 _ => Some(format!("there is no topic {topic}")),
@@ -154,12 +162,12 @@ impl Client {
 
     /// The offset behind the last message of the commands' topic; blocks.
     pub(super) fn end(&self, topic: &str) -> Result<i64, RdKafkaError> {
-        self.0.client().fetch_watermarks(topic, crate::COMMANDS_PARTITION, LOOK_TIMEOUT).map(|(_, end)| end)
+        self.producer.client().fetch_watermarks(topic, crate::COMMANDS_PARTITION, LOOK_TIMEOUT).map(|(_, end)| end)
     }
 
     /// Blocks up to `timeout`.
     pub(super) fn cluster_id(&self, timeout: Duration) -> Option<String> {
-        self.0.client().fetch_cluster_id(timeout)
+        self.producer.client().fetch_cluster_id(timeout)
     }
 }
 
