@@ -39,6 +39,21 @@ pub(crate) struct Samples {
     pub(crate) notes: Vec<String>,
 }
 
+impl Samples {
+    pub(crate) fn value(&self) -> Option<f64> {
+        median(&self.values)
+    }
+
+    pub(crate) fn floor(&self) -> Option<f64> {
+        median(&self.floors)
+    }
+
+    /// The median of the repeats' own ratios: a machine that grows slower in between slows both of a pair.
+    pub(crate) fn ratio(&self) -> Option<f64> {
+        median(&self.values.iter().zip(&self.floors).map(|(value, floor)| value / floor).collect::<Vec<_>>())
+    }
+}
+
 /// What a group of rows gave, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
@@ -80,17 +95,15 @@ pub(crate) struct Row {
 
 impl Row {
     pub(crate) fn value(&self) -> Option<f64> {
-        median(&self.samples.as_ref().ok()?.values)
+        self.samples.as_ref().ok()?.value()
     }
 
     pub(crate) fn floor(&self) -> Option<f64> {
-        median(&self.samples.as_ref().ok()?.floors)
+        self.samples.as_ref().ok()?.floor()
     }
 
-    /// The median of the repeats' own ratios: a machine that grows slower in between slows both of a pair.
     pub(crate) fn ratio(&self) -> Option<f64> {
-        let Samples { values, floors, .. } = self.samples.as_ref().ok()?;
-        median(&values.iter().zip(floors).map(|(value, floor)| value / floor).collect::<Vec<_>>())
+        self.samples.as_ref().ok()?.ratio()
     }
 
     /// What the row is held to: the ratio, or without a floor the value.

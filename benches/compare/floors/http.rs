@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use anyhow::Context;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderName, header};
@@ -40,7 +41,14 @@ pub(crate) fn serve_static(body: &str) -> anyhow::Result<()> {
     serve(Router::new().route("/api/v1/inventory/items/{item}", get(answer)))
 }
 
-/// The floor as a process.
+/// The floor of reading as a process that answers `body`.
+pub(crate) fn start_static(body: &[u8], folder: &Path) -> anyhow::Result<(Process, SocketAddr)> {
+    let file = folder.join("item.json");
+    std::fs::write(&file, body)?;
+    start(&[STATIC, file.to_str().context("a path is text")?], folder)
+}
+
+/// A floor as a process.
 pub(crate) fn start(arguments: &[&str], folder: &Path) -> anyhow::Result<(Process, SocketAddr)> {
     let floor = Process::start_with(&std::env::current_exe()?, arguments, arguments[0], folder, &[]);
     let address = floor.line("listening").parse()?;

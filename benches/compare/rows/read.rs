@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use testkit::redis_server::RedisServer;
 
 use super::accept::measured;
@@ -41,10 +41,7 @@ fn contest(bench: &Bench, row: &'static str, redis: Option<&RedisServer>, source
     let requests: Arc<[Vec<u8>]> = (0..ITEMS).map(|n| get(&format!("/api/v1/inventory/items/{}", item(n)))).collect();
     let load = |address| Load { address, requests: Arc::clone(&requests), status: 200, connections: CONNECTIONS };
     let ours = load(service.address()?);
-    let body = folder.path().join("item.json");
-    std::fs::write(&body, warm(bench, &ours, source)?)?;
-    let body = body.to_str().context("a path is text")?;
-    let (floor, address) = http::start(&[http::STATIC, body], folder.path())?;
+    let (floor, address) = http::start_static(&warm(bench, &ours, source)?, folder.path())?;
     let fixed = load(address);
     ours.run(bench.load_time() / 2)?;
     fixed.run(bench.load_time() / 2)?;

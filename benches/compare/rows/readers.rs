@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use testkit::process::Process;
 
 use crate::bench::Bench;
@@ -20,7 +19,7 @@ use crate::load::open::Stream;
 use crate::parts::database::Stocked;
 use crate::parts::services::{self, Service};
 use crate::parts::{self, broker};
-use crate::row::{Figures, median};
+use crate::row::{Figures, Samples};
 use crate::stock::{ITEMS, item};
 use crate::usage::{Cost, Meter, Watched};
 
@@ -51,22 +50,22 @@ pub(crate) fn readers(bench: &Bench) -> anyhow::Result<Figures> {
     let requests: Arc<[Vec<u8>]> = (0..ITEMS).map(|n| get(&format!("/api/v1/inventory/items/{}", item(n)))).collect();
     let (_floors, bare) = static_answers(bench, folder.path(), ours[0].address, &requests[0])?;
     let mut figures = Figures::default();
-    let (mut bare_one, mut bare_several) = (Vec::new(), Vec::new());
+    let mut bare_figures = Samples::default();
     for repeat in 0..=bench.repeats() {
         let one = measured(bench, &ours[..1], &requests)?;
         let several = measured(bench, &ours, &requests)?;
-        let bare = [&bare[..1], &bare].map(|bare| measured(bench, bare, &requests).map(|costs| total(&costs)));
+        let bare_one = measured(bench, &bare[..1], &requests)?;
+        let bare_several = measured(bench, &bare, &requests)?;
         // The first is to warm up.
         if repeat > 0 {
             figures.pair("readers", total(&several), total(&one));
             figures.costs("readers", several);
-            let [one, several] = bare;
-            bare_one.push(one?);
-            bare_several.push(several?);
+            bare_figures.values.push(total(&bare_several));
+            bare_figures.floors.push(total(&bare_one));
         }
     }
-    let ratios: Vec<f64> = bare_several.iter().zip(&bare_one).map(|(several, one)| several / one).collect();
-    if let (Some(several), Some(one), Some(ratio)) = (median(&bare_several), median(&bare_one), median(&ratios)) {
+    if let (Some(several), Some(one), Some(ratio)) = (bare_figures.value(), bare_figures.floor(), bare_figures.ratio())
+    {
         let note =
             format!("the static answer of the HTTP library: {several:.4} of four, {one:.4} of one, ratio {ratio:.2}");
         figures.note("readers", note);
@@ -82,11 +81,9 @@ fn static_answers(
     request: &[u8],
 ) -> anyhow::Result<(Vec<Process>, Vec<Reader>)> {
     let answer = async { anyhow::Ok(Connection::open(ours).await?.exchange(request, 200).await?.body.to_vec()) };
-    let body = folder.join("item.json");
-    std::fs::write(&body, bench.runtime.block_on(answer)?)?;
-    let body = body.to_str().context("a path is text")?;
+    let body = bench.runtime.block_on(answer)?;
     let start = |_| {
-        let (floor, address) = http::start(&[http::STATIC, body], folder)?;
+        let (floor, address) = http::start_static(&body, folder)?;
         let process = ("static", floor.pid());
         Ok((floor, Reader { process, address }))
     };
