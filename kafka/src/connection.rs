@@ -102,8 +102,13 @@ impl Connection {
         Ok(Some(connection))
     }
 
+    /// A broker at `host:port,…`, without properties of an operator.
+    pub fn at(brokers: String) -> Self {
+        Self { brokers, properties: Vec::new(), embedded: None }
+    }
+
     pub(crate) fn embedded(brokers: String, log: LogId) -> Self {
-        Self { brokers, properties: Vec::new(), embedded: Some(log) }
+        Self { embedded: Some(log), ..Self::at(brokers) }
     }
 
     /// The same broker as another process sees it: by its address alone.

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use kafka::{BrokerState, Connection, EmbeddedBroker, LogReader, Outgoing, Patience, Polled, Producer, Start, Topics};
 use relay::Relay;
-use shared::settings::{KafkaSettings, TopicSettings};
 use tokio::time::timeout;
 
 const FOUND_WITHIN: Duration = Duration::from_secs(10);
@@ -16,17 +15,6 @@ const LOOK: Duration = Duration::from_millis(500);
 const PRODUCERS: usize = 4;
 /// So many that it is one run of three.
 const READERS: usize = 24;
-
-fn through(relay: &Relay, topics: &Topics) -> Connection {
-    let topics = TopicSettings {
-        kafka_topic_commands: topics.commands.clone(),
-        kafka_topic_items: topics.items.clone(),
-        kafka_topic_stock: topics.stock.clone(),
-        kafka_topic_dlq: topics.dlq.clone(),
-    };
-    let settings = KafkaSettings { kafka_brokers: Some(relay.address()), kafka_properties: None, topics };
-    Connection::from_settings(&settings).expect("valid").expect("with brokers")
-}
 
 async fn becomes(producer: &Producer, is: impl FnMut(&BrokerState) -> bool) {
     let mut states = producer.state();
@@ -39,7 +27,7 @@ async fn a_producer_finds_a_broker_again_that_denied_being_there() {
     let topics = Topics::default();
     let broker = EmbeddedBroker::start(&topics).expect("a broker");
     let relay = Relay::before(broker.connection().brokers());
-    let connection = through(&relay, &topics);
+    let connection = Connection::at(relay.address());
     let open = || Producer::for_groups(&connection, &topics.commands, Patience::Short).expect("a producer");
     let producers: Vec<Producer> = std::iter::repeat_with(open).take(PRODUCERS).collect();
     for producer in &producers {
@@ -63,7 +51,7 @@ async fn a_reader_finds_a_broker_again_that_denied_being_there() {
     let producer = Producer::open(broker.connection(), &topics.commands, Patience::Short).expect("a producer");
     becomes(&producer, |state| *state == BrokerState::Up).await;
     let relay = Relay::before(broker.connection().brokers());
-    let connection = through(&relay, &topics);
+    let connection = Connection::at(relay.address());
     let open = || LogReader::open(&connection, &topics.commands, "readers").expect("a reader");
     let readers: Vec<LogReader> = std::iter::repeat_with(open).take(READERS).collect();
     for reader in &readers {

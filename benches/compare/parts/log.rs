@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::Context;
 use kafka::{BrokerState, Connection, Delivery, NotEnqueued, Patience, Producer, Topics};
 use shared::message::RequestEnvelope;
-use shared::settings::{KafkaSettings, TopicSettings};
 
 use crate::bench::Bench;
 use crate::stock::Message;
@@ -32,7 +31,7 @@ pub(crate) fn topics(prefix: &str) -> Topics {
 impl Log {
     /// Makes the topics if they are missing.
     pub(crate) fn open(bench: &Bench, brokers: &str, topics: &Topics) -> anyhow::Result<Self> {
-        let connection = connection(brokers, topics)?;
+        let connection = Connection::at(brokers.to_owned());
         let producer = Producer::open(&connection, &topics.commands, Patience::Short)?;
         bench.runtime.block_on(async {
             topics.ensure(&connection).await?;
@@ -86,15 +85,4 @@ impl Log {
             }
         }
     }
-}
-
-fn connection(brokers: &str, topics: &Topics) -> anyhow::Result<Connection> {
-    let topics = TopicSettings {
-        kafka_topic_commands: topics.commands.clone(),
-        kafka_topic_items: topics.items.clone(),
-        kafka_topic_stock: topics.stock.clone(),
-        kafka_topic_dlq: topics.dlq.clone(),
-    };
-    let settings = KafkaSettings { kafka_brokers: Some(brokers.to_owned()), kafka_properties: None, topics };
-    Connection::from_settings(&settings)?.context("the brokers are named")
 }
