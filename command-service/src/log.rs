@@ -4,6 +4,7 @@
 //! enqueued it may be written after its sender gave up: [`NotAccepted::Unknown`] says so and nothing more.
 
 mod broker;
+mod crowd;
 mod groups;
 mod unapplied;
 

@@ -2,8 +2,9 @@
 //!
 //! A request to the broker costs as much as dozens of messages. A lone message waits for nobody; behind it, however many
 //! come while a group is out go together. One group, for librdkafka has one request at a time on its way anyway, and looks
-//! for its answer without a pause while more is there to send (docs/adr/0020). Who waits for a group is woken when all of
-//! it has its reports, and one alarm bounds the wait of all.
+//! for its answer without a pause while more is there to send (docs/adr/0020). Behind it the next one waits for those who
+//! were there a moment ago (docs/adr/0023). Who waits for a group is woken when all of it has its reports, and one alarm
+//! bounds the wait of all.
 
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::NotAccepted;
+use super::crowd::Crowd;
 
 /// The most that wait. Each has somebody who waits for its report, so there are hardly more than connections.
 const QUEUE: usize = 20_000;
@@ -92,20 +94,35 @@ impl Waiting {
 impl Sending {
     async fn run(mut self) {
         let mut group = Vec::with_capacity(GROUP);
+        let mut crowd = Crowd::none();
         while self.queue.recv_many(&mut group, GROUP).await > 0 {
+            crowd.gather(&mut self.queue, &mut group).await;
             let out = self.producer.group(group.len());
             let sent = self.send(&mut group, &out);
             out.go().await;
             let since = Instant::now();
-            let mut following = pin!(follow(out, sent, self.ack_wait));
-            loop {
-                tokio::select! {
-                    biased;
-                    () = &mut following => break,
-                    1.. = receive_behind(&mut self.queue, &mut group, since) => {
-                        let stalled = NotAccepted::from(NotEnqueued::Stalled(since.elapsed()));
-                        group.drain(..).for_each(|waiting| waiting.refuse(stalled.clone()));
-                    }
+            let gone = sent.len();
+            let sent = self.settled(&out, sent, since).await;
+            // Before they are told: whoever sends the next one then must not be counted twice.
+            crowd.seen(since, gone + self.queue.len());
+            sent.into_iter()
+                .zip(out.reports())
+                .for_each(|(asker, report)| asker.tell(report.map_err(NotAccepted::from)));
+        }
+    }
+
+    /// Those of a group that still wait when all of it has its reports. Who comes behind a group that is out for too long is
+    /// refused meanwhile.
+    async fn settled(&mut self, out: &Group, sent: Vec<Asker>, since: Instant) -> Vec<Asker> {
+        let mut behind = Vec::new();
+        let mut following = pin!(follow(out, sent, self.ack_wait));
+        loop {
+            tokio::select! {
+                biased;
+                sent = &mut following => return sent,
+                1.. = receive_behind(&mut self.queue, &mut behind, since) => {
+                    let stalled = NotAccepted::from(NotEnqueued::Stalled(since.elapsed()));
+                    behind.drain(..).for_each(|waiting| waiting.refuse(stalled.clone()));
                 }
             }
         }
@@ -131,8 +148,8 @@ impl Sending {
     }
 }
 
-/// Tells each of a group its report; who has waited for too long is told so. Ends when all have their reports.
-async fn follow(out: Group, mut sent: Vec<Asker>, ack_wait: Option<Duration>) {
+/// Waits until all of a group have their reports, and returns who is to be told; who has waited for too long is told so before.
+async fn follow(out: &Group, mut sent: Vec<Asker>, ack_wait: Option<Duration>) -> Vec<Asker> {
     if let (Some(oldest), Some(ack_wait)) = (sent.first(), ack_wait)
         && timeout_at(oldest.since + ack_wait, out.settled()).await.is_err()
     {
@@ -140,7 +157,7 @@ async fn follow(out: Group, mut sent: Vec<Asker>, ack_wait: Option<Duration>) {
         sent.drain(..).for_each(|asker| asker.tell(Err(unknown.clone())));
     }
     out.settled().await;
-    sent.into_iter().zip(out.reports()).for_each(|(asker, report)| asker.tell(report.map_err(NotAccepted::from)));
+    sent
 }
 
 /// As many as wait behind a group that is out since then, once that is for [`STALLED_AFTER`]: they are here only to be refused.
