@@ -34,13 +34,20 @@ pub const PUBLISHER: &str = "publisher";
 
 const AT_ONCE: usize = 500;
 const PAUSE: Duration = Duration::from_millis(200);
+/// From the beginning of a step that found fewer than [`AT_ONCE`] to that of the next one: facts wait for each other
+/// (docs/adr/0023).
+const APART: Duration = Duration::from_millis(25);
+
+const ALL_PUBLISHED: &str = "all is published";
 
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Published some, and there may be more.
+    /// Published as many as go at once, and there may be more.
     Progressed,
-    /// All is published.
+    /// Published all that there were.
+    CaughtUp,
+    /// All was published before.
     Idle,
     /// The broker takes nothing now.
     Blocked,
@@ -155,9 +162,14 @@ impl<P: Sends> Publisher<P> {
             }
             match step {
                 Step::Progressed => give_way(&self.outlet.status, began),
+                Step::CaughtUp => {
+                    self.outlet.status.tell(PUBLISHER, Condition::Up, ALL_PUBLISHED);
+                    give_way(&self.outlet.status, began);
+                    std::thread::sleep(APART.saturating_sub(began.elapsed()));
+                }
                 Step::Blocked => std::thread::sleep(PAUSE),
                 Step::Idle => {
-                    self.outlet.status.tell(PUBLISHER, Condition::Up, "all is published");
+                    self.outlet.status.tell(PUBLISHER, Condition::Up, ALL_PUBLISHED);
                     self.outlet.runtime.block_on(async {
                         tokio::select! {
                             _ = sequence.changed() => {}
@@ -206,6 +218,7 @@ impl<P: Sends> Publisher<P> {
             }
         }
         Ok(match blocked {
+            None if rows.len() < AT_ONCE => Step::CaughtUp,
             None => Step::Progressed,
             Some(reason) => {
                 self.outlet.status.tell(PUBLISHER, Condition::Degraded, reason);

@@ -95,7 +95,7 @@ impl World {
 
     pub(crate) fn step_publisher(&mut self, nth: usize) {
         match self.listeners[nth].publish() {
-            Outcome::Done(publisher::Step::Progressed | publisher::Step::Idle) => {}
+            Outcome::Done(publisher::Step::Progressed | publisher::Step::CaughtUp | publisher::Step::Idle) => {}
             Outcome::Done(publisher::Step::Blocked) => self.tally.count("blocked publishers"),
             Outcome::Died => {
                 self.tally.count("deaths in the publisher");
