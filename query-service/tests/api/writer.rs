@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use shared::aggregate::AggregateId;
 use shared::id::{CommandId, EventId, ItemId, ReservationId};
 use shared::text::{Sku, StoreId};
@@ -117,7 +117,9 @@ impl Writer {
 
     /// Leaves what all stock is worth as it is.
     pub(crate) fn commit_without_sums(&mut self, changes: impl FnOnce(&mut Batch<'_>)) -> ConsistencyToken {
-        let transaction = self.connection.transaction().unwrap();
+        // SQLite waits for a lock at the beginning only, and a reader has this one for a moment where it found the index of
+        // the write-ahead log half written (`walIndexReadHdr`).
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
         let mut batch = Batch { transaction, offset: self.offset, command: CommandId::fresh() };
         changes(&mut batch);
         batch.execute("UPDATE logs SET next_offset = ?1 WHERE log = 1", [self.offset + 1]);
