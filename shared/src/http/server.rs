@@ -1,7 +1,7 @@
-//! Serving: bounded header reads, and a drain that lets what has begun end.
+//! Serving: bounded heads, no patience with who sends none, and a drain that lets what has begun end.
 
 mod one_piece;
-mod timer;
+mod patience;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,18 +10,15 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use self::one_piece::OnePiece;
-use self::timer::ConnectionTimer;
+use self::patience::{Answers, Connections, LOOKS_APART, Signs};
 use super::context::InContext;
 use crate::lifecycle::Shutdown;
 use crate::settings::SettingsError;
 
-/// A client that takes longer to send its headers is cut off (slowloris).
-const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 const MAX_STREAMS: u32 = 256;
 /// Below the usual bound on descriptors, which the database and the broker need too.
@@ -46,15 +43,16 @@ pub fn local_address(listener: &TcpListener) -> SocketAddr {
 
 /// Serves until `shutdown`, then lets the requests under way end, at most until its deadline.
 pub async fn serve(listener: TcpListener, router: InContext, shutdown: Shutdown) {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().header_read_timeout(HEADER_READ_TIMEOUT).max_buf_size(MAX_HEADER_BYTES);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
-    let service = TowerToHyperService::new(router);
-    let graceful = GracefulShutdown::new();
+    let mut server = Server::new(router);
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut looks = tokio::time::interval(LOOKS_APART);
     loop {
         let stream = tokio::select! {
             () = shutdown.begun() => break,
+            _ = looks.tick() => {
+                server.connections.look();
+                continue;
+            }
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
@@ -65,29 +63,54 @@ pub async fn serve(listener: TcpListener, router: InContext, shutdown: Shutdown)
                 }
             },
         };
-        // Answers are small and complete: waiting to fill a packet only adds latency.
-        let _ = stream.set_nodelay(true);
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             tracing::warn!(MAX_CONNECTIONS, "too many connections; one more is closed");
             continue;
         };
-        let (mut builder, service, watcher) = (builder.clone(), service.clone(), graceful.watcher());
-        builder.http1().timer(ConnectionTimer::default());
-        tokio::spawn(async move {
-            // Until the first byte hyper does not even know which protocol it is, and keeps no time.
-            if !matches!(tokio::time::timeout(HEADER_READ_TIMEOUT, stream.readable()).await, Ok(Ok(()))) {
-                return;
-            }
-            let connection = builder.serve_connection(TokioIo::new(OnePiece(stream)), service).into_owned();
-            if let Err(error) = watcher.watch(connection).await {
+        server.open(stream, place);
+    }
+    drop(listener);
+    tokio::select! {
+        () = server.graceful.shutdown() => {}
+        () = shutdown.deadline() => tracing::warn!("requests were still under way at the deadline"),
+    }
+}
+
+/// What serves connections, and those that are open.
+struct Server {
+    builder: Builder<TokioExecutor>,
+    router: InContext,
+    graceful: GracefulShutdown,
+    connections: Connections,
+}
+
+impl Server {
+    fn new(router: InContext) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new());
+        // Who sends no head is found among the connections.
+        builder.http1().header_read_timeout(None).max_buf_size(MAX_HEADER_BYTES);
+        builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
+        Self { builder, router, graceful: GracefulShutdown::new(), connections: Connections::default() }
+    }
+
+    /// Serves one more, which keeps `place` while it is open.
+    fn open(&mut self, stream: TcpStream, place: impl Send + 'static) {
+        // Answers are small and complete: waiting to fill a packet only adds latency.
+        let _ = stream.set_nodelay(true);
+        let signs = Arc::new(Signs::new());
+        let seen = Arc::downgrade(&signs);
+        let answers = Answers::new(self.router.clone(), Arc::clone(&signs));
+        let stream = TokioIo::new(OnePiece::new(stream, signs));
+        let connection = self.graceful.watch(self.builder.serve_connection(stream, answers).into_owned());
+        let serving = tokio::spawn(async move {
+            if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
             drop(place);
         });
-    }
-    drop(listener);
-    tokio::select! {
-        () = graceful.shutdown() => {}
-        () = shutdown.deadline() => tracing::warn!("requests were still under way at the deadline"),
+        self.connections.add(&seen, serving.abort_handle());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,25 +6,48 @@
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::patience::Signs;
+
 /// In bytes. Nearly every answer but lists is smaller.
 const SMALL: usize = 2048;
 
-pub(super) struct OnePiece(pub(super) TcpStream);
+pub(super) struct OnePiece {
+    stream: TcpStream,
+    signs: Arc<Signs>,
+}
 
 impl OnePiece {
+    /// What the client takes is a sign.
+    pub(super) const fn new(stream: TcpStream, signs: Arc<Signs>) -> Self {
+        Self { stream, signs }
+    }
+
     fn stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
-        Pin::new(&mut self.get_mut().0)
+        Pin::new(&mut self.get_mut().stream)
+    }
+
+    fn write(
+        self: Pin<&mut Self>,
+        write: impl FnOnce(Pin<&mut TcpStream>) -> Poll<Result<usize>>,
+    ) -> Poll<Result<usize>> {
+        let this = self.get_mut();
+        let written = write(Pin::new(&mut this.stream));
+        if written.is_ready() {
+            this.signs.took();
+        }
+        written
     }
 }
 
 impl AsyncWrite for OnePiece {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
-        self.stream().poll_write(context, bytes)
+        self.write(|stream| stream.poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -36,16 +59,16 @@ impl AsyncWrite for OnePiece {
         let mut length = 0;
         for piece in pieces {
             let Some(room) = whole.get_mut(length..length + piece.len()) else {
-                return self.stream().poll_write_vectored(context, pieces);
+                return self.write(|stream| stream.poll_write_vectored(context, pieces));
             };
             room.copy_from_slice(piece);
             length += piece.len();
         }
-        self.stream().poll_write(context, &whole[..length])
+        self.write(|stream| stream.poll_write(context, &whole[..length]))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
@@ -76,7 +99,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
         let address = listener.local_addr().expect("an address");
         let (ours, theirs) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let (mut ours, (mut theirs, _)) = (OnePiece(ours.expect("connected")), theirs.expect("accepted"));
+        let (ours, (mut theirs, _)) = (ours.expect("connected"), theirs.expect("accepted"));
+        let mut ours = OnePiece::new(ours, Arc::new(Signs::new()));
         for sizes in [&[3, 4][..], &[SMALL - 1, 1], &[SMALL, 1], &[1, SMALL, 5], &[0, 7]] {
             let texts: Vec<Vec<u8>> = sizes.iter().zip(b'a'..).map(|(&size, letter)| vec![letter; size]).collect();
             let pieces: Vec<IoSlice<'_>> = texts.iter().map(|text| IoSlice::new(text)).collect();
