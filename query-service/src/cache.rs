@@ -4,6 +4,7 @@
 //! however many ask for it at the same time.
 
 pub(crate) mod entry;
+mod recent;
 
 use std::fmt;
 use std::hash::Hash;
@@ -19,6 +20,7 @@ use shared::aggregate::AggregateId;
 
 use crate::source::{Loaded, SourceError, Stamp};
 use entry::Entry;
+use recent::Recent;
 
 /// How often a load that was overtaken is repeated. From the second on, a load has begun after its request did, so what
 /// the last one finds may be shown even if it was overtaken again: the request and the write were concurrent.
@@ -27,6 +29,8 @@ const LOADS: usize = 4;
 const BODIES_BYTES: u64 = 32 * 1024 * 1024;
 /// A key, whose texts are bounded, and what the cache itself needs of each entry, roughly.
 const ENTRY_BYTES: usize = 1024;
+/// How long a document is found without a look at moka.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// Why a load found no value.
 #[derive(Debug, Clone)]
@@ -40,6 +44,8 @@ pub(crate) enum Missing {
 /// Values by key.
 pub(crate) struct Memory<K, T> {
     entries: Cache<K, Arc<Loaded<T>>, RandomState>,
+    /// Of what is asked for most.
+    recent: Option<Recent<K, T>>,
 }
 
 impl<K, T> fmt::Debug for Memory<K, T> {
@@ -52,8 +58,11 @@ impl Memory<AggregateId, Entry> {
     /// At most `capacity` documents, each for at most `ttl`, with jitter so that what was loaded together does not expire
     /// together.
     pub(crate) fn of_documents(capacity: u64, ttl: Duration) -> Self {
-        let entries = Cache::builder().max_capacity(capacity).expire_after(Jittered { ttl });
-        Self { entries: entries.build_with_hasher(RandomState::default()) }
+        let moment = MOMENT.min(ttl / 10);
+        let entries =
+            Cache::builder().max_capacity(capacity).expire_after(Jittered { ttl: ttl.saturating_sub(moment) });
+        let entries = entries.build_with_hasher(RandomState::default());
+        Self { entries, recent: Some(Recent::new(capacity, moment)) }
     }
 }
 
@@ -63,13 +72,28 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Memory<K, bytes::Bytes> {
         let weigher =
             |_: &K, body: &Arc<Loaded<bytes::Bytes>>| u32::try_from(ENTRY_BYTES + body.value.len()).unwrap_or(u32::MAX);
         let entries = Cache::builder().max_capacity(BODIES_BYTES).weigher(weigher).time_to_live(ttl);
-        Self { entries: entries.build_with_hasher(RandomState::default()) }
+        Self { entries: entries.build_with_hasher(RandomState::default()), recent: None }
     }
 }
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static, T: Send + Sync + 'static> Memory<K, T> {
-    /// What is kept of this key, whether it still holds or not.
-    pub(crate) async fn kept(&self, key: &K) -> Option<Arc<Loaded<T>>> {
+    /// What is kept of this key, if it holds.
+    pub(crate) async fn kept(&self, key: &K, holds: impl Fn(&Stamp) -> bool) -> Option<Arc<Loaded<T>>> {
+        let holds = |kept: &Arc<Loaded<T>>| holds(&kept.stamp);
+        let Some(recent) = &self.recent else { return self.entry(key).await.filter(holds) };
+        let (found, forgotten) = recent.find(key).unzip();
+        if let Some(found) = found.flatten().filter(holds) {
+            return Some(found);
+        }
+        let kept = self.entry(key).await.filter(holds)?;
+        if let Some(forgotten) = forgotten {
+            recent.found(key, &kept, forgotten);
+        }
+        Some(kept)
+    }
+
+    /// What moka has of this key, whether it still holds or not.
+    async fn entry(&self, key: &K) -> Option<Arc<Loaded<T>>> {
         // Nearly always at once: moka waits only behind work of its own that was broken off. With its future in it, those
         // around this one had the room for that, and each move of one copies all of it.
         match self.entries.get(key).now_or_never() {
@@ -118,12 +142,15 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T: Send + Sync + 'static> Mem
     /// Whatever is kept of this key is out of date.
     pub(crate) async fn forget(&self, key: &K) {
         self.entries.invalidate(key).await;
+        if let Some(recent) = &self.recent {
+            recent.forget(key);
+        }
     }
 
     /// Looks and removes in one: another request may have put a newer value there since.
     async fn remove_unless(&self, key: &K, holds: &impl Fn(&Stamp) -> bool) {
         let outdated = |kept: &Arc<Loaded<T>>| !holds(&kept.stamp);
-        if self.kept(key).await.as_ref().is_some_and(outdated) {
+        if self.entry(key).await.as_ref().is_some_and(outdated) {
             let decide = |kept: Option<moka::Entry<K, Arc<Loaded<T>>>>| {
                 let is_outdated = kept.is_some_and(|kept| outdated(kept.value()));
                 std::future::ready(if is_outdated { Op::Remove } else { Op::Nop })

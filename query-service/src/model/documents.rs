@@ -166,7 +166,7 @@ impl ReadModel {
     }
 
     async fn kept(&self, key: &AggregateId) -> Option<Kept> {
-        self.documents.kept(key).await.filter(|kept| self.is_above_floor(key, &kept.stamp))
+        self.documents.kept(key, |stamp| self.is_above_floor(key, stamp)).await
     }
 
     /// What may be shown, marked, while the database cannot be read. Relied on: floors were raised for all that was

@@ -47,7 +47,7 @@ impl ReadModel {
         }
         let holds = self.list_holds(must_be_new);
         let holds = |stamp: &Stamp| self.following.is_present(stamp) || holds(stamp);
-        if let Some(kept) = self.overviews.kept(overview).await.filter(|kept| holds(&kept.stamp)) {
+        if let Some(kept) = self.overviews.kept(overview, &holds).await {
             return Ok(Found::in_memory(kept.value.clone()));
         }
         match self.overviews.load(overview, || self.load_overview(overview.clone()), holds).await {

@@ -40,7 +40,7 @@ impl ReadModel {
             return Ok(page);
         }
         let holds = self.list_holds(must_be_new);
-        if let Some(kept) = self.pages.kept(request).await.filter(|kept| holds(&kept.stamp)) {
+        if let Some(kept) = self.pages.kept(request, &holds).await {
             return Ok(Found::in_memory(kept.value.clone()));
         }
         let loaded = match miss {
