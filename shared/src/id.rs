@@ -1,7 +1,7 @@
 //! Identities, and how each is derived.
 //!
-//! Everything that a retry, a replay or a second publishing could name again is a UUIDv5 of what it belongs to,
-//! so that it gets the same name each time. Only a command without an idempotency key gets a fresh id.
+//! Everything that a retry, a replay or a second publishing could name again is derived from what it belongs to, nearly
+//! always as its UUIDv5, so that it gets the same name each time. Only a command without an idempotency key gets a fresh id.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -17,6 +17,9 @@ use crate::text::{Sku, StoreId};
 
 /// The project's namespace: an item's id is the UUIDv5 of its SKU in it (docs/adr/0002).
 pub const NAMESPACE: Uuid = Uuid::from_u128(0x7b0f_9a52_6c1d_4e83_9a35_1f2d_8c4b_e671);
+
+/// The time with which a UUIDv7 begins.
+const UNIX_MS_BYTES: usize = 6;
 
 /// What an [`Id`] can be the id of.
 pub mod kind {
@@ -52,7 +55,7 @@ pub type IdempotencyId = Id<kind::Idempotency>;
 /// UUIDv5(command id, index) for a fact, UUIDv5(command id, "request") for a request, UUIDv5(reservation id, "expired")
 /// for an expiry.
 pub type EventId = Id<kind::Event>;
-/// UUIDv5(command id, "reservation"), unless the client chose one.
+/// UUIDv5(command id, "reservation"), with the time of the command if its id tells that; unless the client chose one.
 pub type ReservationId = Id<kind::Reservation>;
 /// UUIDv5 of the origin: log, topic, partition, offset.
 pub type DeadLetterId = Id<kind::DeadLetter>;
@@ -176,9 +179,17 @@ impl EventId {
 }
 
 impl ReservationId {
-    /// The reservation that the command makes.
+    /// The reservation that the command makes. Where the command's id begins with the time at which it was made, so does this
+    /// one: a UUIDv8 (RFC 9562, 5.8) of that time, and then of the UUIDv5. An index of ids without order is written all over;
+    /// of these, at its end (docs/adr/0025).
     pub fn of(command: CommandId) -> Self {
-        Self::derived(command.0, &[b"reservation"])
+        let id: Self = Self::derived(command.0, &[b"reservation"]);
+        if command.made_at().is_none() {
+            return id;
+        }
+        let mut bytes = *id.as_bytes();
+        bytes[..UNIX_MS_BYTES].copy_from_slice(&command.as_bytes()[..UNIX_MS_BYTES]);
+        Self::from_uuid(Builder::from_custom_bytes(bytes).into_uuid())
     }
 
     /// The reservation that stands for what was reserved at a level before reservations existed.
@@ -305,6 +316,16 @@ mod tests {
         for wrong in ["", "5ba52b28066054e0a935615efcb68195", "{5ba52b28-0660-54e0-a935-615efcb681}"] {
             assert_eq!(ItemId::parse(wrong), Err(InvalidId), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_reservation_has_the_time_of_its_command_where_that_has_one_and_is_its_own_all_the_same() {
+        let uuid = |text: &str| CommandId::parse(text).expect("a UUID");
+        let made = uuid("01932c07-a9b2-7abc-8def-0123456789ab");
+        assert_eq!(ReservationId::of(made).to_string(), "01932c07-a9b2-853a-b239-c38c840676e9");
+        assert_ne!(ReservationId::of(made), ReservationId::of(uuid("01932c07-a9b2-7abc-8def-0123456789ac")));
+        let keyed = CommandId::of(IdempotencyId::of("anonymous", "POST", "/x", "k1"), "f");
+        assert_eq!(ReservationId::of(keyed).uuid().get_version_num(), 5);
     }
 
     #[test]

@@ -129,15 +129,15 @@ CREATE FUNCTION stock(items integer, created integer, reserved integer) RETURNS 
     INSERT INTO messages VALUES (repeat('x', created), repeat('x', reserved));
 $$;
 
--- The level is locked as late as can be. Its update finds the newest version, and goes up by one from there. An id of a
--- command is ordered by time, that of a reservation is not, as ours are.
+-- The level is locked as late as can be. Its update finds the newest version, and goes up by one from there. The ids of
+-- commands and of reservations are ordered by time, as ours are.
 CREATE FUNCTION reserve(n integer) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     number bigint := nextval('sequence');
     second bigint := nextval('sequence');
     item uuid := md5(n::text)::uuid;
     command uuid := ('018f0000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid;
-    reservation uuid := gen_random_uuid();
+    reservation uuid := ('018f0000-0000-8000-8000-' || lpad(to_hex(number), 12, '0'))::uuid;
     now_ms bigint := extract(epoch FROM clock_timestamp()) * 1000;
     trace text := '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     level stock_levels%ROWTYPE;

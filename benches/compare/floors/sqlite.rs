@@ -48,7 +48,7 @@ pub(crate) fn rows(path: &Path) -> anyhow::Result<Vec<Option<i64>>> {
     sql::SUMS.into_iter().map(|sum| Ok(connection.query_row(sum, [], |row| row.get(0))?)).collect()
 }
 
-/// The command's id is ordered by time and the reservation's is not, as those of ours.
+/// Both ids are ordered by time, as those of ours.
 fn asked(n: usize) -> Asked {
     let command = CommandId::fresh();
     Asked { item: item(n).uuid(), command: command.uuid(), reservation: ReservationId::of(command).uuid() }
