@@ -45,7 +45,7 @@ pub fn local_address(listener: &TcpListener) -> SocketAddr {
 pub async fn serve(listener: TcpListener, router: InContext, shutdown: Shutdown) {
     let mut server = Server::new(router);
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut looks = tokio::time::interval(LOOKS_APART);
+    let mut looks = patience::looks(LOOKS_APART);
     loop {
         let stream = tokio::select! {
             () = shutdown.begun() => break,

@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use pin_project_lite::pin_project;
 use tokio::task::AbortHandle;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::http::context::{Answering, InContext};
 
@@ -24,6 +25,14 @@ use crate::http::context::{Answering, InContext};
 pub(super) const LOOKS_APART: Duration = Duration::from_millis(2500);
 /// So many looks without a sign, and a connection is ended: after 10 to 12.5 s.
 pub(super) const LOOKS: u32 = 4;
+
+/// When to look.
+pub(super) fn looks(apart: Duration) -> Interval {
+    let mut looks = tokio::time::interval(apart);
+    // A process that stood still has not seen what came meanwhile: all of that time is one look.
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
+}
 
 /// All that are open.
 #[derive(Default)]

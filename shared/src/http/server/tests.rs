@@ -5,7 +5,7 @@ use axum::routing::get;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
-use super::patience::LOOKS;
+use super::patience::{self, LOOKS};
 use super::*;
 
 /// More than both ends of a connection have room for.
@@ -150,4 +150,16 @@ async fn a_connection_of_http_2_is_kept_for_the_next_request_once_it_had_one() {
         world.look_until_over();
     }
     while receive(&mut silent).await > 0 {}
+}
+
+#[tokio::test]
+async fn a_process_that_stood_still_looks_once() {
+    let apart = Duration::from_millis(50);
+    let mut looks = patience::looks(apart);
+    looks.tick().await;
+    std::thread::sleep(4 * apart);
+    let stood_still = tokio::time::Instant::now();
+    looks.tick().await;
+    looks.tick().await;
+    assert!(stood_still.elapsed() >= apart);
 }
