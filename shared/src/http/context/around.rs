@@ -5,13 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use axum::Router;
 use axum::extract::MatchedPath;
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
-use axum::{BoxError, Router};
-use bytes::Bytes;
 use http::{Method, Request};
-use http_body::Body;
+use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tokio::task::futures::TaskLocalFuture;
 use tower::Service;
@@ -34,26 +33,13 @@ impl InContext {
     pub fn new(service: &'static str, router: Router) -> Self {
         Self { service, meters: Meters::new(service), router }
     }
-}
 
-impl<B> Service<Request<B>> for InContext
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Answering;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Answering {
+    /// What the router will answer.
+    pub fn answer(&self, request: Request<Incoming>) -> Answering {
         let started = Instant::now();
         let context = RequestContext::of(request.headers());
         let method = request.method().clone();
-        let answering = ANSWERING.scope((self.service, context), self.router.call(request));
+        let answering = ANSWERING.scope((self.service, context), self.router.clone().call(request));
         Answering { answering, about: Some(About { method, started, meters: self.meters.clone() }) }
     }
 }

@@ -121,7 +121,7 @@ impl Service<Request<Incoming>> for Answers {
         }
         self.signs.under_way.fetch_add(1, Ordering::Relaxed);
         let sign = Sign(Arc::clone(&self.signs));
-        UnderWay { answering: tower::Service::call(&mut self.router.clone(), request), _sign: sign }
+        UnderWay { answering: self.router.answer(request), _sign: sign }
     }
 }
 
