@@ -30,7 +30,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [http::ECHO] => return http::serve_echo().map(|()| ExitCode::SUCCESS),
-        [http::STATIC, body] => return http::serve_static(body).map(|()| ExitCode::SUCCESS),
+        [http::STATIC, body, servers] => return http::serve_static(body, servers).map(|()| ExitCode::SUCCESS),
         [served::SQL, database, body] => return served::serve(database, body).map(|()| ExitCode::SUCCESS),
         [broker::BROKER] => return broker::serve().map(|()| ExitCode::SUCCESS),
         _ => {}

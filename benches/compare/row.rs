@@ -40,6 +40,12 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
+    /// Of one repeat, with its floor.
+    pub(crate) fn pair(&mut self, value: f64, floor: f64) {
+        self.values.push(value);
+        self.floors.push(floor);
+    }
+
     pub(crate) fn value(&self) -> Option<f64> {
         median(&self.values)
     }
@@ -65,9 +71,7 @@ pub(crate) struct Figures {
 impl Figures {
     /// Of one repeat, with its floor.
     pub(crate) fn pair(&mut self, row: &'static str, value: f64, floor: f64) {
-        let samples = self.samples.entry(row).or_default();
-        samples.values.push(value);
-        samples.floors.push(floor);
+        self.samples.entry(row).or_default().pair(value, floor);
     }
 
     /// Of one repeat, without a floor.

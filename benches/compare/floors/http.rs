@@ -15,8 +15,11 @@ use testkit::process::Process;
 
 /// The argument that makes this program the floor of writing.
 pub(crate) const ECHO: &str = "serve-echo";
-/// The argument, before the file of the answer, that makes this program the floor of reading.
+/// The argument, before the file of the answer and how many servers, that makes this program the floor of reading.
 pub(crate) const STATIC: &str = "serve-static";
+
+/// What a server says before its address.
+const LISTENING: &str = "listening";
 
 /// An item's answer has as many headers, less `x-request-id`, which no two answers share.
 pub(super) const HEADERS: [(HeaderName, &str); 4] = [
@@ -35,23 +38,31 @@ pub(crate) fn serve_echo() -> anyhow::Result<()> {
 }
 
 /// Fair for reading: the very bytes of an item's answer, from memory.
-pub(crate) fn serve_static(body: &str) -> anyhow::Result<()> {
+pub(crate) fn serve_static(body: &str, servers: &str) -> anyhow::Result<()> {
     let body = Bytes::from(std::fs::read(body)?);
     let answer = async move || (HEADERS, body.clone());
-    serve(Router::new().route("/api/v1/inventory/items/{item}", get(answer)))
+    let router = Router::new().route("/api/v1/inventory/items/{item}", get(answer));
+    let server = || serve(router.clone());
+    std::thread::scope(|scope| {
+        let servers: Vec<_> = (0..servers.parse()?).map(|_| scope.spawn(server)).collect();
+        servers.into_iter().try_for_each(|server| server.join().expect("a server does not panic"))
+    })
 }
 
-/// The floor of reading as a process that answers `body`.
-pub(crate) fn start_static(body: &[u8], folder: &Path) -> anyhow::Result<(Process, SocketAddr)> {
+/// The floor of reading as a process that answers `body`, from so many servers with threads of their own.
+pub(crate) fn start_static(body: &[u8], folder: &Path, servers: usize) -> anyhow::Result<(Process, Vec<SocketAddr>)> {
     let file = folder.join("item.json");
     std::fs::write(&file, body)?;
-    start(&[STATIC, file.to_str().context("a path is text")?], folder)
+    let (floor, address) = start(&[STATIC, file.to_str().context("a path is text")?, &servers.to_string()], folder)?;
+    let others = (1..servers).map(|_| Ok(floor.line(LISTENING).parse()?));
+    let addresses = std::iter::once(Ok(address)).chain(others).collect::<anyhow::Result<_>>()?;
+    Ok((floor, addresses))
 }
 
 /// A floor as a process.
 pub(crate) fn start(arguments: &[&str], folder: &Path) -> anyhow::Result<(Process, SocketAddr)> {
     let floor = Process::start_with(&std::env::current_exe()?, arguments, arguments[0], folder, &[]);
-    let address = floor.line("listening").parse()?;
+    let address = floor.line(LISTENING).parse()?;
     Ok((floor, address))
 }
 
@@ -59,7 +70,7 @@ pub(super) fn serve(router: Router) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-        println!("listening {}", listener.local_addr()?);
+        println!("{LISTENING} {}", listener.local_addr()?);
         let listener = axum::serve::ListenerExt::tap_io(listener, |stream| drop(stream.set_nodelay(true)));
         axum::serve(listener, router).await?;
         Ok(())

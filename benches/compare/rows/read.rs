@@ -41,8 +41,8 @@ fn contest(bench: &Bench, row: &'static str, redis: Option<&RedisServer>, source
     let requests: Arc<[Vec<u8>]> = (0..ITEMS).map(|n| get(&format!("/api/v1/inventory/items/{}", item(n)))).collect();
     let load = |address| Load { address, requests: Arc::clone(&requests), status: 200, connections: CONNECTIONS };
     let ours = load(service.address()?);
-    let (floor, address) = http::start_static(&warm(bench, &ours, source)?, folder.path())?;
-    let fixed = load(address);
+    let (floor, addresses) = http::start_static(&warm(bench, &ours, source)?, folder.path(), 1)?;
+    let fixed = load(addresses[0]);
     ours.run(bench.load_time() / 2)?;
     fixed.run(bench.load_time() / 2)?;
     let mut figures = Figures::default();

@@ -2,10 +2,11 @@
 //!
 //! Open loop, so that both have the same to do. They read from Redis alone, as readers on other hosts do. Beside them the
 //! same is measured of the bare HTTP library, which tells how much of the difference is the machine's own: what it costs to
-//! wake four processes in turn.
+//! wake four servers in turn, and how much of that is for their being processes.
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,10 +29,10 @@ const CONNECTIONS: u32 = 32;
 const SEVERAL: usize = 4;
 const NAMES: [&str; SEVERAL] = ["query-service", "query-service 2", "query-service 3", "query-service 4"];
 
-/// Who can be asked for an item.
+/// A process that can be asked for an item.
 struct Reader {
     process: Watched<'static>,
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
 }
 
 pub(crate) fn readers(bench: &Bench) -> anyhow::Result<Figures> {
@@ -45,53 +46,55 @@ pub(crate) fn readers(bench: &Bench) -> anyhow::Result<Figures> {
     let ours: Vec<Reader> = services
         .iter()
         .zip(NAMES)
-        .map(|(service, name)| Ok(Reader { process: (name, service.watched().1), address: service.address()? }))
+        .map(|(service, name)| Ok(Reader { process: (name, service.watched().1), addresses: vec![service.address()?] }))
         .collect::<anyhow::Result<_>>()?;
     let requests: Arc<[Vec<u8>]> = (0..ITEMS).map(|n| get(&format!("/api/v1/inventory/items/{}", item(n)))).collect();
-    let (_floors, bare) = static_answers(bench, folder.path(), ours[0].address, &requests[0])?;
+    let body = body(bench, ours[0].addresses[0], &requests[0])?;
+    let bare = |servers| static_answer(&body, folder.path(), servers);
+    let (_floors, apart): (Vec<Process>, Vec<Reader>) =
+        (0..SEVERAL).map(|_| bare(1)).collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip();
+    let (_together, together) = bare(SEVERAL)?;
     let mut figures = Figures::default();
-    let mut bare_figures = Samples::default();
+    let (mut bare_apart, mut bare_together) = (Samples::default(), Samples::default());
     for repeat in 0..=bench.repeats() {
         let one = measured(bench, &ours[..1], &requests)?;
         let several = measured(bench, &ours, &requests)?;
-        let bare_one = measured(bench, &bare[..1], &requests)?;
-        let bare_several = measured(bench, &bare, &requests)?;
+        let bare_one = total(&measured(bench, &apart[..1], &requests)?);
+        let processes = total(&measured(bench, &apart, &requests)?);
+        let servers = total(&measured(bench, slice::from_ref(&together), &requests)?);
         // The first is to warm up.
         if repeat > 0 {
             figures.pair("readers", total(&several), total(&one));
             figures.costs("readers", several);
-            bare_figures.values.push(total(&bare_several));
-            bare_figures.floors.push(total(&bare_one));
+            bare_apart.pair(processes, bare_one);
+            bare_together.pair(servers, bare_one);
         }
     }
-    if let (Some(several), Some(one), Some(ratio)) = (bare_figures.value(), bare_figures.floor(), bare_figures.ratio())
-    {
-        let note =
-            format!("the static answer of the HTTP library: {several:.4} of four, {one:.4} of one, ratio {ratio:.2}");
-        figures.note("readers", note);
+    for (who, bare) in [("four processes", bare_apart), ("four servers in one process", bare_together)] {
+        if let (Some(several), Some(one), Some(ratio)) = (bare.value(), bare.floor(), bare.ratio()) {
+            let note =
+                format!("the HTTP library's static answer: {several:.4} of {who}, {one:.4} of one, ratio {ratio:.2}");
+            figures.note("readers", note);
+        }
     }
     Ok(figures)
 }
 
-/// As many processes of the bare library, which answer what ours does.
-fn static_answers(
-    bench: &Bench,
-    folder: &Path,
-    ours: SocketAddr,
-    request: &[u8],
-) -> anyhow::Result<(Vec<Process>, Vec<Reader>)> {
-    let answer = async { anyhow::Ok(Connection::open(ours).await?.exchange(request, 200).await?.body.to_vec()) };
-    let body = bench.runtime.block_on(answer)?;
-    let start = |_| {
-        let (floor, address) = http::start_static(&body, folder)?;
-        let process = ("static", floor.pid());
-        Ok((floor, Reader { process, address }))
-    };
-    Ok((0..SEVERAL).map(start).collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip())
+/// What is answered to `request`.
+fn body(bench: &Bench, address: SocketAddr, request: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let answer = async { Ok(Connection::open(address).await?.exchange(request, 200).await?.body.to_vec()) };
+    bench.runtime.block_on(answer)
+}
+
+/// A process of the bare library, which answers `body`.
+fn static_answer(body: &[u8], folder: &Path, servers: usize) -> anyhow::Result<(Process, Reader)> {
+    let (floor, addresses) = http::start_static(body, folder, servers)?;
+    let process = ("static", floor.pid());
+    Ok((floor, Reader { process, addresses }))
 }
 
 fn measured(bench: &Bench, readers: &[Reader], requests: &Arc<[Vec<u8>]>) -> anyhow::Result<Vec<Cost>> {
-    let addresses = readers.iter().map(|reader| reader.address).collect();
+    let addresses = readers.iter().flat_map(|reader| &reader.addresses).copied().collect();
     let requests = Arc::clone(requests);
     let stream = Stream { addresses, requests, status: 200, connections: CONNECTIONS, per_second: PER_SECOND };
     let processes: Vec<Watched<'_>> = readers.iter().map(|reader| reader.process).collect();
