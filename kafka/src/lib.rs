@@ -16,8 +16,8 @@ pub use connection::{Connection, KafkaError};
 pub use embedded::EmbeddedBroker;
 pub use newest::newest;
 pub use producer::{
-    BrokerState, Delivery, DeliveryFailure, Group, NotEnqueued, Outgoing, Patience, Prepared, Producer, Report,
-    STALLED_AFTER,
+    BrokerState, Delivery, DeliveryFailure, GROUPS_OUT, Group, NotEnqueued, Outgoing, Patience, Prepared, Producer,
+    Report, STALLED_AFTER,
 };
 pub use reader::{LogReader, Polled, Start};
 pub use record::{Header, Record};

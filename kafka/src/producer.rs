@@ -4,7 +4,7 @@
 //! gave up, so all that can be said of one without a report is "unknown".
 //!
 //! It has a client of librdkafka's that sends each message at once or, if it is [unhurried](Producer::unhurried), keeps each for
-//! some milliseconds, so that others go with it. [For groups](Producer::for_groups) it has a second one, which keeps messages until
+//! some milliseconds, so that others go with it. [For groups](Producer::for_groups) it has two more, which keep messages until
 //! their [group](Group) is whole.
 
 mod client;
@@ -12,6 +12,7 @@ mod group;
 mod in_flight;
 
 use std::iter;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,8 @@ pub use in_flight::Delivery;
 
 /// Once the oldest message has waited this long for its report, further ones are refused.
 pub const STALLED_AFTER: Duration = Duration::from_secs(1);
+/// So many groups can be on their way beside each other.
+pub const GROUPS_OUT: usize = 2;
 const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -103,7 +106,9 @@ pub struct Producer {
 struct Inner {
     shared: Arc<Shared>,
     first: Client,
-    for_groups: Option<Client>,
+    /// Large groups go by these in turn.
+    for_groups: Vec<Client>,
+    turn: AtomicUsize,
     embedded_log: Option<LogId>,
     /// Dropped with the last clone, which ends the thread that looks after the broker.
     _stop_looking: mpsc::Sender<()>,
@@ -112,17 +117,17 @@ struct Inner {
 impl Producer {
     /// Makes the client; the broker need not be there yet. `topic` is the one whose presence makes it ready.
     pub fn open(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
-        Self::with(connection, topic, patience, Pace::AtOnce, None)
+        Self::with(connection, topic, patience, Pace::AtOnce, &[])
     }
 
-    /// The same for who sends [groups](Self::group), each once the one before has its reports.
+    /// The same for who sends [groups](Self::group), of which up to [`GROUPS_OUT`] are without reports.
     pub fn for_groups(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
-        Self::with(connection, topic, patience, Pace::AtOnce, Some(Pace::Grouped))
+        Self::with(connection, topic, patience, Pace::AtOnce, &[Pace::Grouped; GROUPS_OUT])
     }
 
     /// The same for who sends hundreds of messages and waits for all of them: each waits up to 5 ms for others.
     pub fn unhurried(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
-        Self::with(connection, topic, patience, Pace::Unhurried, None)
+        Self::with(connection, topic, patience, Pace::Unhurried, &[])
     }
 
     fn with(
@@ -130,14 +135,15 @@ impl Producer {
         topic: &str,
         patience: Patience,
         first: Pace,
-        for_groups: Option<Pace>,
+        for_groups: &[Pace],
     ) -> Result<Self, KafkaError> {
         let shared = Arc::new(Shared::new());
         let client = |pace| Client::open(connection, patience, pace, &shared);
         let (stop, stopped) = mpsc::channel();
         let inner = Inner {
             first: client(first)?,
-            for_groups: for_groups.map(client).transpose()?,
+            for_groups: for_groups.iter().copied().map(client).collect::<Result<_, _>>()?,
+            turn: AtomicUsize::new(0),
             shared: Arc::clone(&shared),
             embedded_log: connection.embedded_log().cloned(),
             _stop_looking: stop,
@@ -208,7 +214,7 @@ impl Producer {
         embedded.or_else(|| self.inner.first.cluster_id(timeout).map(|id| LogId::cluster(&id)))
     }
 
-    /// Whether the broker has given the first client its producer id; a second one asks for its own at the same time. A
+    /// Whether the broker has given the first client its producer id; those for groups ask for theirs at the same time. A
     /// message that is sent before waits for it, half a second after a start.
     pub fn is_warm(&self) -> bool {
         self.inner.shared.is_warm()
@@ -249,6 +255,12 @@ impl Producer {
 impl Inner {
     fn clients(&self) -> impl Iterator<Item = &Client> {
         iter::once(&self.first).chain(&self.for_groups)
+    }
+
+    /// The client whose turn it is to take a large group, if there are any for groups.
+    fn next_for_groups(&self) -> Option<usize> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        turn.checked_rem(self.for_groups.len())
     }
 
     fn fatal_error(&self) -> Option<String> {

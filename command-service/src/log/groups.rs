@@ -1,17 +1,19 @@
 //! Messages on their way to the broker in groups: while one is out, the next gathers.
 //!
 //! A request to the broker costs as much as dozens of messages. A lone message waits for nobody; behind it, however many
-//! come while a group is out go together. One group, for librdkafka has one request at a time on its way anyway, and looks
-//! for its answer without a pause while more is there to send (docs/adr/0020). Behind it the next one waits for those who
-//! were there a moment ago (docs/adr/0023). Who waits for a group is woken when all of it has its reports, and one alarm
+//! come while a group is out go together: librdkafka has one request of a client on its way anyway, and looks for its answer
+//! without a pause while more is there to send (docs/adr/0020). Behind it the next one waits for those who were there a moment
+//! ago (docs/adr/0023). Many are two groups, of which one is on its way while the other's askers are answered (docs/adr/0026);
+//! the rows of a batch are never in two at once. Who waits for a group is woken when all of it has its reports, and one alarm
 //! bounds the wait of all.
 
+use std::collections::VecDeque;
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use kafka::{Group, NotEnqueued, Prepared, Producer, STALLED_AFTER};
-use tokio::sync::{mpsc, oneshot};
+use kafka::{GROUPS_OUT, Group, NotEnqueued, Prepared, Producer, STALLED_AFTER};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::NotAccepted;
@@ -50,6 +52,32 @@ struct Sending {
     topic: Arc<str>,
     ack_wait: Option<Duration>,
     queue: mpsc::Receiver<Waiting>,
+    /// What gathers.
+    group: Vec<Waiting>,
+    under_way: Arc<UnderWay>,
+}
+
+/// What the groups that are out share with the one that gathers.
+struct UnderWay {
+    state: Mutex<State>,
+    settled: Notify,
+}
+
+struct State {
+    /// Those that are out, the oldest first.
+    out: VecDeque<Out>,
+    /// How many gather.
+    gathered: usize,
+    crowd: Crowd,
+}
+
+/// A group without its reports.
+struct Out {
+    number: usize,
+    since: Instant,
+    messages: usize,
+    /// It has messages of a series, whose order it keeps.
+    in_series: bool,
 }
 
 impl Groups {
@@ -57,7 +85,11 @@ impl Groups {
     /// a runtime.
     pub(super) fn to(producer: Producer, topic: Arc<str>, ack_wait: Option<Duration>) -> Self {
         let (sender, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(Sending { producer: producer.clone(), topic, ack_wait, queue }.run());
+        let state = State { out: VecDeque::new(), gathered: 0, crowd: Crowd::none() };
+        let under_way = Arc::new(UnderWay { state: Mutex::new(state), settled: Notify::new() });
+        let group = Vec::with_capacity(GROUP);
+        let sending = Sending { producer: producer.clone(), topic, ack_wait, queue, group, under_way };
+        tokio::spawn(sending.run());
         Self { producer, queue: sender }
     }
 
@@ -91,48 +123,109 @@ impl Waiting {
     }
 }
 
-impl Sending {
-    async fn run(mut self) {
-        let mut group = Vec::with_capacity(GROUP);
-        let mut crowd = Crowd::none();
-        while self.queue.recv_many(&mut group, GROUP).await > 0 {
-            crowd.gather(&mut self.queue, &mut group).await;
-            let out = self.producer.group(group.len());
-            let sent = self.send(&mut group, &out);
-            out.go().await;
-            let since = Instant::now();
-            let gone = sent.len();
-            let sent = self.settled(&out, sent, since).await;
-            // Before they are told: whoever sends the next one then must not be counted twice.
-            crowd.seen(since, gone + self.queue.len());
-            sent.into_iter()
-                .zip(out.reports())
-                .for_each(|(asker, report)| asker.tell(report.map_err(NotAccepted::from)));
-        }
+impl UnderWay {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Those of a group that still wait when all of it has its reports. Who comes behind a group that is out for too long is
-    /// refused meanwhile.
-    async fn settled(&mut self, out: &Group, sent: Vec<Asker>, since: Instant) -> Vec<Asker> {
-        let mut behind = Vec::new();
-        let mut following = pin!(follow(out, sent, self.ack_wait));
-        loop {
+    /// Waits until all of a group have their reports, and tells who waits for them.
+    async fn settle(self: Arc<Self>, number: usize, group: Group, askers: Vec<Asker>, ack_wait: Option<Duration>) {
+        let askers = follow(&group, askers, ack_wait).await;
+        // Before they are told: whoever sends the next one then must not be counted twice.
+        self.state().settled(number);
+        self.settled.notify_one();
+        let reports = group.reports().into_iter().map(|report| report.map_err(NotAccepted::from));
+        askers.into_iter().zip(reports).for_each(|(asker, report)| asker.tell(report));
+    }
+}
+
+impl State {
+    fn settled(&mut self, number: usize) {
+        let waiting = self.out.iter().map(|out| out.messages).sum::<usize>() + self.gathered;
+        self.out.retain(|out| out.number != number);
+        self.crowd.seen(waiting);
+    }
+
+    /// When to look at what has gathered, if nothing else happens until then.
+    fn due(&self) -> Option<Instant> {
+        let due = self.out.front().map_or(self.crowd.until(), |oldest| oldest.since + STALLED_AFTER);
+        (self.gathered > 0).then_some(due)
+    }
+
+    /// Whether what has gathered goes now.
+    fn goes(&self, group: &[Waiting]) -> bool {
+        let gathered = group.len();
+        if self.out.is_empty() {
+            return gathered > 0 && (self.crowd.is_enough(gathered) || Instant::now() >= self.crowd.until());
+        }
+        self.out.len() < GROUPS_OUT
+            && self.crowd.is_enough_beside(gathered)
+            && !self.out.iter().any(|out| out.in_series)
+            && !in_series(group)
+    }
+}
+
+impl Sending {
+    async fn run(mut self) {
+        let under_way = Arc::clone(&self.under_way);
+        let mut alarm = pin!(sleep_until(Instant::now()));
+        let mut number = 0;
+        let mut is_open = true;
+        while is_open || !self.group.is_empty() {
+            let due = under_way.state().due();
+            if let Some(due) = due.filter(|&due| due != alarm.deadline()) {
+                alarm.as_mut().reset(due);
+            }
+            let room = GROUP - self.group.len();
             tokio::select! {
                 biased;
-                sent = &mut following => return sent,
-                1.. = receive_behind(&mut self.queue, &mut behind, since) => {
-                    let stalled = NotAccepted::from(NotEnqueued::Stalled(since.elapsed()));
-                    behind.drain(..).for_each(|waiting| waiting.refuse(stalled.clone()));
-                }
+                received = self.queue.recv_many(&mut self.group, room), if is_open && room > 0 => is_open = received > 0,
+                () = under_way.settled.notified(), if !self.group.is_empty() => {}
+                () = &mut alarm, if due.is_some() => {}
+            }
+            let goes = {
+                let mut state = under_way.state();
+                self.refuse_behind_stalled(&state);
+                state.gathered = self.group.len();
+                state.goes(&self.group)
+            };
+            if goes {
+                number += 1;
+                self.send(number).await;
             }
         }
     }
 
+    /// Who comes behind a group that is out for too long is refused meanwhile.
+    fn refuse_behind_stalled(&mut self, state: &State) {
+        let Some(waited) = state.out.front().map(|oldest| oldest.since.elapsed()) else { return };
+        if waited >= STALLED_AFTER {
+            let stalled = NotAccepted::from(NotEnqueued::Stalled(waited));
+            self.group.drain(..).for_each(|waiting| waiting.refuse(stalled.clone()));
+        }
+    }
+
+    /// Gives the group to the broker's client.
+    async fn send(&mut self, number: usize) {
+        let in_series = in_series(&self.group);
+        let group = self.producer.group(self.group.len());
+        let askers = self.enqueue(&group);
+        group.go().await;
+        let since = Instant::now();
+        {
+            let mut state = self.under_way.state();
+            state.out.push_back(Out { number, since, messages: askers.len(), in_series });
+            state.gathered = 0;
+            state.crowd.sent(since);
+        }
+        tokio::spawn(Arc::clone(&self.under_way).settle(number, group, askers, self.ack_wait));
+    }
+
     /// Who waits for those that are with the broker's client now.
-    fn send(&self, group: &mut Vec<Waiting>, out: &Group) -> Vec<Asker> {
+    fn enqueue(&mut self, out: &Group) -> Vec<Asker> {
         let refused = self.producer.accepts().map_err(NotAccepted::from).err();
-        let mut sent = Vec::with_capacity(group.len());
-        for waiting in group.drain(..) {
+        let mut sent = Vec::with_capacity(self.group.len());
+        for waiting in self.group.drain(..) {
             let before = refused.clone().or_else(|| waiting.series.as_ref()?.get().cloned());
             if let Some(refused) = before {
                 waiting.refuse(refused);
@@ -160,8 +253,70 @@ async fn follow(out: &Group, mut sent: Vec<Asker>, ack_wait: Option<Duration>) -
     sent
 }
 
-/// As many as wait behind a group that is out since then, once that is for [`STALLED_AFTER`]: they are here only to be refused.
-async fn receive_behind(queue: &mut mpsc::Receiver<Waiting>, group: &mut Vec<Waiting>, since: Instant) -> usize {
-    sleep_until(since + STALLED_AFTER).await;
-    queue.recv_many(group, GROUP).await
+fn in_series(group: &[Waiting]) -> bool {
+    group.iter().any(|waiting| waiting.series.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Far more than a slow machine needs between two lines.
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn group(messages: usize, series: Option<&Series>) -> Vec<Waiting> {
+        let waiting = |_| Waiting {
+            entry: Box::new(Prepared::with_headers([])),
+            series: series.cloned(),
+            asker: Asker { appended: oneshot::channel().0, since: Instant::now() },
+        };
+        (0..messages).map(waiting).collect()
+    }
+
+    /// After a group for which so many waited.
+    fn after(waiting: usize, out: impl IntoIterator<Item = Out>) -> State {
+        let mut crowd = Crowd::none();
+        crowd.seen(waiting);
+        State { out: out.into_iter().collect(), gathered: 0, crowd }
+    }
+
+    fn out(number: usize, in_series: bool) -> Out {
+        Out { number, since: Instant::now(), messages: 40, in_series }
+    }
+
+    #[test]
+    fn a_group_goes_when_it_is_whole_or_its_time_is_over() {
+        let mut state = after(3, []);
+        state.crowd.sent(Instant::now() + LONG);
+        assert!(!state.goes(&group(2, None)) && state.goes(&group(3, None)));
+        state.crowd.sent(Instant::now() - LONG);
+        assert!(!state.goes(&[]) && state.goes(&group(1, None)));
+    }
+
+    #[test]
+    fn a_group_waits_behind_another_but_goes_beside_it_with_half_of_many() {
+        let mut few = after(30, [out(1, false)]);
+        few.crowd.sent(Instant::now() - LONG);
+        assert!(!few.goes(&group(30, None)), "halves of few would cost more");
+        let many = after(80, [out(1, false)]);
+        assert!(!many.goes(&group(39, None)) && many.goes(&group(40, None)));
+        assert!(!after(80, [out(1, false), out(2, false)]).goes(&group(40, None)), "two are out");
+    }
+
+    #[test]
+    fn rows_of_a_batch_go_neither_beside_a_group_nor_does_one_go_beside_them() {
+        let rows = group(40, Some(&Series::default()));
+        assert!(after(80, []).goes(&rows));
+        assert!(!after(80, [out(1, false)]).goes(&rows));
+        assert!(!after(80, [out(1, true)]).goes(&group(40, None)));
+    }
+
+    #[test]
+    fn all_who_wait_are_counted_when_a_group_is_done() {
+        let mut state = after(0, [out(1, false), out(2, false)]);
+        state.gathered = 3;
+        state.settled(1);
+        assert_eq!(state.out.iter().map(|out| out.number).collect::<Vec<_>>(), [2]);
+        assert!(!state.crowd.is_enough(40) && state.crowd.is_enough(41), "83 waited, and half are a group");
+    }
 }

@@ -3,7 +3,8 @@
 //! librdkafka, told to wait for nobody, sends what it has as soon as there is one message, while the others are still being
 //! put into its queue. What comes behind five that are on their way waits for their answer, for which its thread then looks
 //! without a pause. So a larger group goes by a client that lingers, and once it is whole the client is woken: then it
-//! is one request, behind which nothing waits. Each message is made ready before its turn comes, by whoever makes it.
+//! is one request, behind which nothing waits. A second group goes beside it by another such client. Each message is made ready
+//! before its turn comes, by whoever makes it.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -20,7 +21,8 @@ const ON_THEIR_WAY: usize = 5;
 /// Messages on their way together.
 pub struct Group {
     producer: Producer,
-    is_large: bool,
+    /// Which of the clients for groups it goes by, if it does.
+    by: Option<usize>,
     began: OnceLock<Instant>,
     gathering: Arc<Gathering>,
 }
@@ -36,12 +38,13 @@ pub struct Prepared {
 
 impl Group {
     pub(super) fn of(producer: Producer, messages: usize) -> Self {
-        Self { producer, is_large: messages > ON_THEIR_WAY, began: OnceLock::new(), gathering: Arc::default() }
+        let by = if messages > ON_THEIR_WAY { producer.inner.next_for_groups() } else { None };
+        Self { producer, by, began: OnceLock::new(), gathering: Arc::default() }
     }
 
-    /// The client for groups, if this one is large and the producer has it.
+    /// The client for groups, if this one is large and the producer has one.
     fn of_its_own(&self) -> Option<&Client> {
-        self.producer.inner.for_groups.as_ref().filter(|_| self.is_large)
+        self.by.map(|by| &self.producer.inner.for_groups[by])
     }
 
     /// Enqueues one message. With `Err` it was not enqueued, and that is its report. Whether the producer
