@@ -9,7 +9,6 @@ use shared::text::Sku;
 use shared::token::ConsistencyToken;
 use testkit::contract::Answer;
 use testkit::poll::eventually;
-use tokio::task::JoinSet;
 
 use crate::harness::{
     BATCHES, ITEM, RESERVATION, Running, SKU, SOON, Whole, by_id, decoded, header, unreachable, value,
@@ -162,31 +161,6 @@ async fn a_thousand_rows_stand_on_the_log_in_their_order() {
         assert_eq!(decoded(record).command_id.to_string(), result["commandId"].as_str().expect("an id"));
         assert_eq!(decoded(record).aggregate_id.to_string(), id.to_string());
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn rows_stand_in_their_order_also_while_many_write_at_the_same_time() {
-    let whole = Whole::start().await;
-    let mut writers = JoinSet::new();
-    for _ in 0..96 {
-        let client = whole.client().clone();
-        writers.spawn(async move {
-            for _ in 0..40 {
-                client.post(&by_id("/reserve"), &json!({"quantity": 1})).await.expect(202);
-            }
-        });
-    }
-    let rows = vec![json!({"type": "reserve", "sku": SKU, "quantity": 1}); 300];
-    for _ in 0..5 {
-        let answer = whole.client().post(BATCHES, &commands(&rows)).await;
-        let json = answer.expect(202).json();
-        let token = |row: &Value| row["consistencyToken"].as_str().map(ConsistencyToken::parse);
-        let tokens = json["results"].as_array().expect("rows").iter().map(token);
-        let offsets: Vec<i64> = tokens.map(|token| token.expect("a token").expect("one of ours").offset).collect();
-        assert_eq!(offsets.len(), rows.len());
-        assert!(offsets.is_sorted_by(|before, after| before < after), "{offsets:?}");
-    }
-    writers.join_all().await;
 }
 
 #[tokio::test]
