@@ -117,17 +117,17 @@ struct Inner {
 impl Producer {
     /// Makes the client; the broker need not be there yet. `topic` is the one whose presence makes it ready.
     pub fn open(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
-        Self::with(connection, topic, patience, Pace::AtOnce, &[])
+        Self::with(connection, topic, patience, Pace::AtOnce, 0)
     }
 
     /// The same for who sends [groups](Self::group), of which up to [`GROUPS_OUT`] are without reports.
     pub fn for_groups(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
-        Self::with(connection, topic, patience, Pace::AtOnce, &[Pace::Grouped; GROUPS_OUT])
+        Self::with(connection, topic, patience, Pace::AtOnce, GROUPS_OUT)
     }
 
     /// The same for who sends hundreds of messages and waits for all of them: each waits up to 5 ms for others.
     pub fn unhurried(connection: &Connection, topic: &str, patience: Patience) -> Result<Self, KafkaError> {
-        Self::with(connection, topic, patience, Pace::Unhurried, &[])
+        Self::with(connection, topic, patience, Pace::Unhurried, 0)
     }
 
     fn with(
@@ -135,14 +135,14 @@ impl Producer {
         topic: &str,
         patience: Patience,
         first: Pace,
-        for_groups: &[Pace],
+        groups_out: usize,
     ) -> Result<Self, KafkaError> {
         let shared = Arc::new(Shared::new());
         let client = |pace| Client::open(connection, patience, pace, &shared);
         let (stop, stopped) = mpsc::channel();
         let inner = Inner {
             first: client(first)?,
-            for_groups: for_groups.iter().copied().map(client).collect::<Result<_, _>>()?,
+            for_groups: (0..groups_out).map(|_| client(Pace::Grouped)).collect::<Result<_, _>>()?,
             turn: AtomicUsize::new(0),
             shared: Arc::clone(&shared),
             embedded_log: connection.embedded_log().cloned(),

@@ -80,6 +80,14 @@ struct Out {
     in_series: bool,
 }
 
+enum Next {
+    Send,
+    /// They came behind a group that is out for too long: this long.
+    Refuse(Duration),
+    /// For more of them or for a group to settle, and if there are some, at most until then.
+    Wait(Option<Instant>),
+}
+
 impl Groups {
     /// `ack_wait` is how long a message waits for its report at most; without it, until it is there. Must be called inside
     /// a runtime.
@@ -146,20 +154,26 @@ impl State {
         self.crowd.seen(waiting);
     }
 
-    /// When to look at what has gathered, if nothing else happens until then.
-    fn due(&self) -> Option<Instant> {
-        let due = self.out.front().map_or(self.crowd.until(), |oldest| oldest.since + STALLED_AFTER);
-        (self.gathered > 0).then_some(due)
+    /// What to do with those that have gathered.
+    fn next(&mut self, group: &[Waiting]) -> Next {
+        self.gathered = group.len();
+        if group.is_empty() {
+            return Next::Wait(None);
+        }
+        let (goes, due) = match self.out.front() {
+            None => {
+                let due = self.crowd.until();
+                (self.crowd.is_enough(self.gathered) || Instant::now() >= due, due)
+            }
+            Some(oldest) if oldest.since.elapsed() >= STALLED_AFTER => return Next::Refuse(oldest.since.elapsed()),
+            Some(oldest) => (self.has_room_beside(group), oldest.since + STALLED_AFTER),
+        };
+        if goes { Next::Send } else { Next::Wait(Some(due)) }
     }
 
-    /// Whether what has gathered goes now.
-    fn goes(&self, group: &[Waiting]) -> bool {
-        let gathered = group.len();
-        if self.out.is_empty() {
-            return gathered > 0 && (self.crowd.is_enough(gathered) || Instant::now() >= self.crowd.until());
-        }
+    fn has_room_beside(&self, group: &[Waiting]) -> bool {
         self.out.len() < GROUPS_OUT
-            && self.crowd.is_enough_beside(gathered)
+            && self.crowd.is_enough_beside(group.len())
             && !self.out.iter().any(|out| out.in_series)
             && !in_series(group)
     }
@@ -172,7 +186,20 @@ impl Sending {
         let mut number = 0;
         let mut is_open = true;
         while is_open || !self.group.is_empty() {
-            let due = under_way.state().due();
+            let next = under_way.state().next(&self.group);
+            let due = match next {
+                Next::Send => {
+                    number += 1;
+                    self.send(number).await;
+                    continue;
+                }
+                Next::Refuse(waited) => {
+                    let stalled = NotAccepted::from(NotEnqueued::Stalled(waited));
+                    self.group.drain(..).for_each(|waiting| waiting.refuse(stalled.clone()));
+                    continue;
+                }
+                Next::Wait(due) => due,
+            };
             if let Some(due) = due.filter(|&due| due != alarm.deadline()) {
                 alarm.as_mut().reset(due);
             }
@@ -180,28 +207,9 @@ impl Sending {
             tokio::select! {
                 biased;
                 received = self.queue.recv_many(&mut self.group, room), if is_open && room > 0 => is_open = received > 0,
-                () = under_way.settled.notified(), if !self.group.is_empty() => {}
+                () = under_way.settled.notified(), if due.is_some() => {}
                 () = &mut alarm, if due.is_some() => {}
             }
-            let goes = {
-                let mut state = under_way.state();
-                self.refuse_behind_stalled(&state);
-                state.gathered = self.group.len();
-                state.goes(&self.group)
-            };
-            if goes {
-                number += 1;
-                self.send(number).await;
-            }
-        }
-    }
-
-    /// Who comes behind a group that is out for too long is refused meanwhile.
-    fn refuse_behind_stalled(&mut self, state: &State) {
-        let Some(waited) = state.out.front().map(|oldest| oldest.since.elapsed()) else { return };
-        if waited >= STALLED_AFTER {
-            let stalled = NotAccepted::from(NotEnqueued::Stalled(waited));
-            self.group.drain(..).for_each(|waiting| waiting.refuse(stalled.clone()));
         }
     }
 
@@ -284,31 +292,35 @@ mod tests {
         Out { number, since: Instant::now(), messages: 40, in_series }
     }
 
+    fn goes(state: &mut State, messages: usize) -> bool {
+        matches!(state.next(&group(messages, None)), Next::Send)
+    }
+
     #[test]
     fn a_group_goes_when_it_is_whole_or_its_time_is_over() {
         let mut state = after(3, []);
         state.crowd.sent(Instant::now() + LONG);
-        assert!(!state.goes(&group(2, None)) && state.goes(&group(3, None)));
+        assert!(!goes(&mut state, 2) && goes(&mut state, 3));
         state.crowd.sent(Instant::now() - LONG);
-        assert!(!state.goes(&[]) && state.goes(&group(1, None)));
+        assert!(!goes(&mut state, 0) && goes(&mut state, 1));
     }
 
     #[test]
     fn a_group_waits_behind_another_but_goes_beside_it_with_half_of_many() {
         let mut few = after(30, [out(1, false)]);
         few.crowd.sent(Instant::now() - LONG);
-        assert!(!few.goes(&group(30, None)), "halves of few would cost more");
-        let many = after(80, [out(1, false)]);
-        assert!(!many.goes(&group(39, None)) && many.goes(&group(40, None)));
-        assert!(!after(80, [out(1, false), out(2, false)]).goes(&group(40, None)), "two are out");
+        assert!(!goes(&mut few, 30), "halves of few would cost more");
+        let mut many = after(80, [out(1, false)]);
+        assert!(!goes(&mut many, 39) && goes(&mut many, 40));
+        assert!(!goes(&mut after(80, [out(1, false), out(2, false)]), 40), "two are out");
     }
 
     #[test]
     fn rows_of_a_batch_go_neither_beside_a_group_nor_does_one_go_beside_them() {
         let rows = group(40, Some(&Series::default()));
-        assert!(after(80, []).goes(&rows));
-        assert!(!after(80, [out(1, false)]).goes(&rows));
-        assert!(!after(80, [out(1, true)]).goes(&group(40, None)));
+        assert!(matches!(after(80, []).next(&rows), Next::Send));
+        assert!(!matches!(after(80, [out(1, false)]).next(&rows), Next::Send));
+        assert!(!goes(&mut after(80, [out(1, true)]), 40));
     }
 
     #[test]
@@ -318,5 +330,12 @@ mod tests {
         state.settled(1);
         assert_eq!(state.out.iter().map(|out| out.number).collect::<Vec<_>>(), [2]);
         assert!(!state.crowd.is_enough(40) && state.crowd.is_enough(41), "83 waited, and half are a group");
+    }
+
+    #[test]
+    fn behind_a_group_that_is_out_for_too_long_all_are_refused_also_with_room_beside_it() {
+        let mut stalled = out(1, false);
+        stalled.since -= STALLED_AFTER;
+        assert!(matches!(after(80, [stalled]).next(&group(40, None)), Next::Refuse(waited) if waited >= STALLED_AFTER));
     }
 }
