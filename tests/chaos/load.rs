@@ -1,6 +1,7 @@
-//! The load: clients that write, each at its own pace, over few goods of which some are wanted by all.
+//! The load: clients that write, some at their own pace and a crowd at once, over few goods of which some are wanted by all.
 
 mod client;
+mod crowd;
 mod draw;
 
 use std::sync::Arc;
@@ -90,6 +91,8 @@ impl Load {
             let client = Client::new(parties.clone(), seed, number);
             clients.spawn(client.write_while(Arc::clone(&writing)));
         }
+        // After the one that opens the stores.
+        clients.spawn(crowd::rush_while(parties.clone(), seed, CLIENTS + 1, Arc::clone(&writing)));
         Self { writing, clients }
     }
 

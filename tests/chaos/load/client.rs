@@ -73,6 +73,14 @@ impl Client {
         }
     }
 
+    /// One command more; what comes of it is looked at only at the end.
+    pub(super) async fn write(&mut self) {
+        let mut request = self.draw.next();
+        request.key = Some(self.draw.key());
+        let index = self.parties.memory.asked(&request);
+        self.take(&request, index).await;
+    }
+
     /// Asks once, under a key of its own.
     pub(crate) async fn ask(
         &mut self,
