@@ -79,13 +79,12 @@ enum Pending {
     /// The broker's acknowledgement, on a log that is durable by itself.
     Acknowledgement(oneshot::Receiver<Appended>),
     /// The writer's commit, on one that is not; until when it is waited for.
-    Commit(JoinHandle<Result<i64, NotAccepted>>, Instant),
+    Commit(JoinHandle<Appended>, Instant),
 }
 
 /// Where commands go.
 pub(crate) struct CommandLog {
     producer: Producer,
-    topic: Arc<str>,
     groups: Groups,
     ack_wait: Duration,
     id: Arc<OnceLock<LogId>>,
@@ -101,12 +100,11 @@ impl CommandLog {
         ack_wait: Duration,
         applied: Option<watch::Receiver<i64>>,
     ) -> Self {
-        let topic: Arc<str> = topic.into();
         // Else the wait is for the writer too, and the message's place is kept until then.
         let for_broker = applied.is_none().then_some(ack_wait);
-        let groups = Groups::to(producer.clone(), Arc::clone(&topic), for_broker);
+        let groups = Groups::to(producer.clone(), topic, for_broker);
         let unapplied = applied.map(Unapplied::new);
-        Self { producer, topic, groups, ack_wait, id: Arc::default(), unapplied }
+        Self { producer, groups, ack_wait, id: Arc::default(), unapplied }
     }
 
     /// Appends one message and waits until it is durable, at most `ack_wait` from when it was enqueued.
@@ -115,8 +113,8 @@ impl CommandLog {
         self.durable(enqueued).await
     }
 
-    /// Appends messages in their order and waits for all of them together, each as [`Self::append`] does. After one that
-    /// is refused none is enqueued: what follows may need what it does.
+    /// Appends messages in their order and waits for all of them together, each as [`Self::append`] does. Once one has failed
+    /// none behind it is sent any more: what follows may need what it does.
     pub(crate) async fn append_all(
         &self,
         entries: impl IntoIterator<Item = Box<Prepared>>,
@@ -156,17 +154,16 @@ impl CommandLog {
         let appended = self.groups.put(entry, series)?;
         let pending = match place {
             None => Pending::Acknowledgement(appended),
-            Some(place) => Pending::Commit(self.commit(appended, place), Instant::now() + self.ack_wait),
+            Some(place) => Pending::Commit(Self::commit(appended, place), Instant::now() + self.ack_wait),
         };
         Ok(Enqueued { log, pending })
     }
 
     /// A task of its own keeps the message's place until the writer committed it, also when nobody waits any more: the
     /// place bounds what is on the log, not who waits.
-    fn commit(&self, appended: oneshot::Receiver<Appended>, mut place: Place) -> JoinHandle<Result<i64, NotAccepted>> {
-        let (producer, topic) = (self.producer.clone(), Arc::clone(&self.topic));
+    fn commit(appended: oneshot::Receiver<Appended>, mut place: Place) -> JoinHandle<Appended> {
         tokio::spawn(async move {
-            let offset = acknowledged(&producer, &topic, appended).await?;
+            let offset = acknowledged(appended).await?;
             place.until_applied(offset).await?;
             Ok(offset)
         })
@@ -174,7 +171,7 @@ impl CommandLog {
 
     async fn durable(&self, Enqueued { log, pending }: Enqueued) -> Result<ConsistencyToken, NotAccepted> {
         let offset = match pending {
-            Pending::Acknowledgement(appended) => acknowledged(&self.producer, &self.topic, appended).await?,
+            Pending::Acknowledgement(appended) => acknowledged(appended).await?,
             Pending::Commit(committing, until) => match Box::pin(timeout_at(until, committing)).await {
                 Ok(Ok(committed)) => committed?,
                 Ok(Err(error)) => return Err(NotAccepted::Unknown(error.to_string())),
@@ -187,12 +184,6 @@ impl CommandLog {
     }
 }
 
-async fn acknowledged(
-    producer: &Producer,
-    topic: &str,
-    appended: oneshot::Receiver<Appended>,
-) -> Result<i64, NotAccepted> {
-    let ended = |_| Err(NotAccepted::Unknown("the sending has ended".to_owned()));
-    let reported = appended.await.unwrap_or_else(ended)?;
-    Ok(producer.offset(topic, reported).await?)
+async fn acknowledged(appended: oneshot::Receiver<Appended>) -> Appended {
+    appended.await.unwrap_or_else(|_| Err(NotAccepted::Unknown("the sending has ended".to_owned())))
 }

@@ -12,7 +12,7 @@ mod group;
 mod in_flight;
 
 use std::iter;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -94,7 +94,7 @@ pub struct Outgoing<'a> {
     pub headers: &'a [Header],
 }
 
-/// What became of a message: the offset that the broker gave it, unless it knew the message already.
+/// What became of a message: its offset on the log. A repetition that the broker knew already is reported without.
 pub type Report = Result<Option<i64>, DeliveryFailure>;
 
 /// Clones share the clients.
@@ -106,12 +106,18 @@ pub struct Producer {
 struct Inner {
     shared: Arc<Shared>,
     first: Client,
-    /// Large groups go by these in turn.
-    for_groups: Vec<Client>,
-    turn: AtomicUsize,
+    /// Large groups go by these.
+    for_groups: Vec<ForGroups>,
     embedded_log: Option<LogId>,
     /// Dropped with the last clone, which ends the thread that looks after the broker.
     _stop_looking: mpsc::Sender<()>,
+}
+
+/// A client that takes one large group after another.
+struct ForGroups {
+    client: Client,
+    /// Those that it has taken and that are not over yet.
+    groups: AtomicUsize,
 }
 
 impl Producer {
@@ -142,8 +148,7 @@ impl Producer {
         let (stop, stopped) = mpsc::channel();
         let inner = Inner {
             first: client(first)?,
-            for_groups: (0..groups_out).map(|_| client(Pace::Grouped)).collect::<Result<_, _>>()?,
-            turn: AtomicUsize::new(0),
+            for_groups: (0..groups_out).map(|_| client(Pace::Grouped).map(ForGroups::new)).collect::<Result<_, _>>()?,
             shared: Arc::clone(&shared),
             embedded_log: connection.embedded_log().cloned(),
             _stop_looking: stop,
@@ -189,18 +194,10 @@ impl Producer {
         delivery.reported().await.map(drop)
     }
 
-    /// The offset that a report tells. For the commands' topic, which has one partition.
-    pub async fn offset(&self, topic: &str, reported: Option<i64>) -> Result<i64, DeliveryFailure> {
-        match reported {
-            Some(offset) => Ok(offset),
-            // A retry that the broker recognised as a duplicate is reported without its offset: it is in the log,
-            // somewhere below the end.
-            None => Box::pin(self.last_offset(topic.to_owned())).await,
-        }
-    }
-
-    async fn last_offset(&self, topic: String) -> Result<i64, DeliveryFailure> {
-        let inner = Arc::clone(&self.inner);
+    /// The offset of the last message of the commands' topic, which has one partition. What is reported without an offset is
+    /// not behind it.
+    pub async fn last_offset(&self, topic: &str) -> Result<i64, DeliveryFailure> {
+        let (inner, topic) = (Arc::clone(&self.inner), topic.to_owned());
         match tokio::task::spawn_blocking(move || inner.first.end(&topic)).await {
             Ok(Ok(end)) => Ok(end - 1),
             Ok(Err(error)) => Err(DeliveryFailure::Unknown(error.to_string())),
@@ -252,15 +249,15 @@ impl Producer {
     }
 }
 
+impl ForGroups {
+    const fn new(client: Client) -> Self {
+        Self { client, groups: AtomicUsize::new(0) }
+    }
+}
+
 impl Inner {
     fn clients(&self) -> impl Iterator<Item = &Client> {
-        iter::once(&self.first).chain(&self.for_groups)
-    }
-
-    /// The client whose turn it is to take a large group, if there are any for groups.
-    fn next_for_groups(&self) -> Option<usize> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        turn.checked_rem(self.for_groups.len())
+        iter::once(&self.first).chain(self.for_groups.iter().map(|one| &one.client))
     }
 
     fn fatal_error(&self) -> Option<String> {

@@ -12,8 +12,8 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use kafka::{GROUPS_OUT, Group, NotEnqueued, Prepared, Producer, STALLED_AFTER};
-use tokio::sync::{Notify, mpsc, oneshot};
+use kafka::{GROUPS_OUT, Group, NotEnqueued, Prepared, Producer, Report, STALLED_AFTER};
+use tokio::sync::{Notify, OnceCell, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::NotAccepted;
@@ -24,10 +24,10 @@ const QUEUE: usize = 20_000;
 /// The most that go together.
 const GROUP: usize = 1024;
 
-/// Why one of several messages was refused, if one was: those behind it are not sent then.
+/// Why one of several messages failed, if one did: those behind it that are not sent yet will not be.
 pub(super) type Series = Arc<OnceLock<NotAccepted>>;
-/// The offset that the broker told, unless it knew the message already.
-pub(super) type Appended = Result<Option<i64>, NotAccepted>;
+/// Its offset on the log, or one behind it.
+pub(super) type Appended = Result<i64, NotAccepted>;
 
 /// The end that takes messages; with it the sending ends.
 pub(super) struct Groups {
@@ -37,7 +37,6 @@ pub(super) struct Groups {
 
 struct Waiting {
     entry: Box<Prepared>,
-    series: Option<Series>,
     asker: Asker,
 }
 
@@ -45,12 +44,10 @@ struct Waiting {
 struct Asker {
     appended: oneshot::Sender<Appended>,
     since: Instant,
+    series: Option<Series>,
 }
 
 struct Sending {
-    producer: Producer,
-    topic: Arc<str>,
-    ack_wait: Option<Duration>,
     queue: mpsc::Receiver<Waiting>,
     /// What gathers.
     group: Vec<Waiting>,
@@ -59,6 +56,9 @@ struct Sending {
 
 /// What the groups that are out share with the one that gathers.
 struct UnderWay {
+    producer: Producer,
+    topic: String,
+    ack_wait: Option<Duration>,
     state: Mutex<State>,
     settled: Notify,
 }
@@ -76,8 +76,8 @@ struct Out {
     number: usize,
     since: Instant,
     messages: usize,
-    /// It has messages of a series, whose order it keeps.
-    in_series: bool,
+    /// Nothing may overtake it: it has messages of a series, or who waited for it waits no more.
+    is_alone: bool,
 }
 
 enum Next {
@@ -91,13 +91,13 @@ enum Next {
 impl Groups {
     /// `ack_wait` is how long a message waits for its report at most; without it, until it is there. Must be called inside
     /// a runtime.
-    pub(super) fn to(producer: Producer, topic: Arc<str>, ack_wait: Option<Duration>) -> Self {
+    pub(super) fn to(producer: Producer, topic: &str, ack_wait: Option<Duration>) -> Self {
         let (sender, queue) = mpsc::channel(QUEUE);
         let state = State { out: VecDeque::new(), gathered: 0, crowd: Crowd::none() };
-        let under_way = Arc::new(UnderWay { state: Mutex::new(state), settled: Notify::new() });
-        let group = Vec::with_capacity(GROUP);
-        let sending = Sending { producer: producer.clone(), topic, ack_wait, queue, group, under_way };
-        tokio::spawn(sending.run());
+        let (state, settled) = (Mutex::new(state), Notify::new());
+        let under_way = UnderWay { producer: producer.clone(), topic: topic.to_owned(), ack_wait, state, settled };
+        let under_way = Arc::new(under_way);
+        tokio::spawn(Sending { queue, group: Vec::with_capacity(GROUP), under_way }.run());
         Self { producer, queue: sender }
     }
 
@@ -109,25 +109,29 @@ impl Groups {
     ) -> Result<oneshot::Receiver<Appended>, NotAccepted> {
         self.producer.accepts()?;
         let (appended, receiver) = oneshot::channel();
-        let waiting = Waiting { entry, series, asker: Asker { appended, since: Instant::now() } };
+        let waiting = Waiting { entry, asker: Asker { appended, since: Instant::now(), series } };
         self.queue.try_send(waiting).map(|()| receiver).map_err(|_| NotEnqueued::QueueFull.into())
     }
 }
 
 impl Asker {
     fn tell(self, appended: Appended) {
+        if let Err(why) = &appended {
+            self.end_series(why);
+        }
         // Its client may have gone.
         let _ = self.appended.send(appended);
     }
-}
 
-impl Waiting {
-    /// It is not with the broker's client, and will not be.
-    fn refuse(self, why: NotAccepted) {
-        if let Some(series) = &self.series {
-            let _ = series.set(why.clone());
-        }
-        self.asker.tell(Err(why));
+    /// What is behind it needs it, and is not sent.
+    fn end_series(&self, why: &NotAccepted) {
+        let Some(series) = &self.series else { return };
+        let behind = match why {
+            NotAccepted::Unavailable(_) => why.clone(),
+            NotAccepted::Unknown(why) => NotAccepted::Unavailable(format!("of one before it nothing is known: {why}")),
+        };
+        // The first one says why.
+        let _ = series.set(behind);
     }
 }
 
@@ -136,18 +140,44 @@ impl UnderWay {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until all of a group have their reports, and tells who waits for them.
-    async fn settle(self: Arc<Self>, number: usize, group: Group, askers: Vec<Asker>, ack_wait: Option<Duration>) {
-        let askers = follow(&group, askers, ack_wait).await;
-        // Before they are told: whoever sends the next one then must not be counted twice.
+    /// Waits until all of a group have their reports, and tells who waits for them; who has waited for too long is told so
+    /// before.
+    async fn settle(self: Arc<Self>, number: usize, group: Group, mut askers: Vec<Asker>) {
+        if let (Some(oldest), Some(ack_wait)) = (askers.first(), self.ack_wait)
+            && timeout_at(oldest.since + ack_wait, group.settled()).await.is_err()
+        {
+            let unknown = NotAccepted::too_late("the broker has not acknowledged the command", ack_wait);
+            // Before they are told: what they send then must not overtake it.
+            self.state().leave_alone(number);
+            askers.drain(..).for_each(|asker| asker.tell(Err(unknown.clone())));
+        }
+        group.settled().await;
+        let reports = group.reports();
+        // Both before they are told and the next group goes: nothing of a series goes behind one that failed, and whoever
+        // sends the next one then must not be counted twice.
+        end_failed_series(&askers, &reports);
         self.state().settled(number);
         self.settled.notify_one();
-        let reports = group.reports().into_iter().map(|report| report.map_err(NotAccepted::from));
-        askers.into_iter().zip(reports).for_each(|(asker, report)| asker.tell(report));
+        let last = OnceCell::new();
+        for (asker, report) in askers.into_iter().zip(reports) {
+            asker.tell(match report {
+                Ok(Some(offset)) => Ok(offset),
+                // A repetition that the broker knew already: not behind the last, which is asked for once for all.
+                Ok(None) => {
+                    last.get_or_init(|| self.producer.last_offset(&self.topic)).await.clone().map_err(Into::into)
+                }
+                Err(failure) => Err(failure.into()),
+            });
+        }
     }
 }
 
 impl State {
+    /// Nothing goes beside this one any more.
+    fn leave_alone(&mut self, number: usize) {
+        self.out.iter_mut().filter(|out| out.number == number).for_each(|out| out.is_alone = true);
+    }
+
     fn settled(&mut self, number: usize) {
         let waiting = self.out.iter().map(|out| out.messages).sum::<usize>() + self.gathered;
         self.out.retain(|out| out.number != number);
@@ -174,7 +204,7 @@ impl State {
     fn has_room_beside(&self, group: &[Waiting]) -> bool {
         self.out.len() < GROUPS_OUT
             && self.crowd.is_enough_beside(group.len())
-            && !self.out.iter().any(|out| out.in_series)
+            && !self.out.iter().any(|out| out.is_alone)
             && !in_series(group)
     }
 }
@@ -195,7 +225,7 @@ impl Sending {
                 }
                 Next::Refuse(waited) => {
                     let stalled = NotAccepted::from(NotEnqueued::Stalled(waited));
-                    self.group.drain(..).for_each(|waiting| waiting.refuse(stalled.clone()));
+                    self.group.drain(..).for_each(|waiting| waiting.asker.tell(Err(stalled.clone())));
                     continue;
                 }
                 Next::Wait(due) => due,
@@ -215,58 +245,57 @@ impl Sending {
 
     /// Gives the group to the broker's client.
     async fn send(&mut self, number: usize) {
-        let in_series = in_series(&self.group);
-        let group = self.producer.group(self.group.len());
+        let is_alone = in_series(&self.group);
+        let group = self.under_way.producer.group(self.group.len());
         let askers = self.enqueue(&group);
         group.go().await;
         let since = Instant::now();
         {
             let mut state = self.under_way.state();
-            state.out.push_back(Out { number, since, messages: askers.len(), in_series });
+            state.out.push_back(Out { number, since, messages: askers.len(), is_alone });
             state.gathered = 0;
             state.crowd.sent(since);
         }
-        tokio::spawn(Arc::clone(&self.under_way).settle(number, group, askers, self.ack_wait));
+        tokio::spawn(Arc::clone(&self.under_way).settle(number, group, askers));
     }
 
     /// Who waits for those that are with the broker's client now.
     fn enqueue(&mut self, out: &Group) -> Vec<Asker> {
-        let refused = self.producer.accepts().map_err(NotAccepted::from).err();
+        let UnderWay { producer, topic, .. } = &*self.under_way;
+        let refused = producer.accepts().map_err(NotAccepted::from).err();
         let mut sent = Vec::with_capacity(self.group.len());
-        for waiting in self.group.drain(..) {
-            let before = refused.clone().or_else(|| waiting.series.as_ref()?.get().cloned());
+        for Waiting { entry, asker } in self.group.drain(..) {
+            let before = refused.clone().or_else(|| asker.series.as_ref()?.get().cloned());
             if let Some(refused) = before {
-                waiting.refuse(refused);
+                asker.tell(Err(refused));
                 continue;
             }
             // Its report says the same, and only who comes behind it must know now.
-            if let (Err(refused), Some(series)) = (out.send(&self.topic, *waiting.entry), waiting.series) {
-                let _ = series.set(refused.into());
+            if let Err(refused) = out.send(topic, *entry) {
+                asker.end_series(&refused.into());
             }
-            sent.push(waiting.asker);
+            sent.push(asker);
         }
         sent
     }
 }
 
-/// Waits until all of a group have their reports, and returns who is to be told; who has waited for too long is told so before.
-async fn follow(out: &Group, mut sent: Vec<Asker>, ack_wait: Option<Duration>) -> Vec<Asker> {
-    if let (Some(oldest), Some(ack_wait)) = (sent.first(), ack_wait)
-        && timeout_at(oldest.since + ack_wait, out.settled()).await.is_err()
-    {
-        let unknown = NotAccepted::too_late("the broker has not acknowledged the command", ack_wait);
-        sent.drain(..).for_each(|asker| asker.tell(Err(unknown.clone())));
+fn end_failed_series(askers: &[Asker], reports: &[Report]) {
+    for (asker, report) in askers.iter().zip(reports) {
+        if let Err(failure) = report {
+            asker.end_series(&failure.clone().into());
+        }
     }
-    out.settled().await;
-    sent
 }
 
 fn in_series(group: &[Waiting]) -> bool {
-    group.iter().any(|waiting| waiting.series.is_some())
+    group.iter().any(|waiting| waiting.asker.series.is_some())
 }
 
 #[cfg(test)]
 mod tests {
+    use kafka::DeliveryFailure;
+
     use super::*;
 
     /// Far more than a slow machine needs between two lines.
@@ -275,8 +304,7 @@ mod tests {
     fn group(messages: usize, series: Option<&Series>) -> Vec<Waiting> {
         let waiting = |_| Waiting {
             entry: Box::new(Prepared::with_headers([])),
-            series: series.cloned(),
-            asker: Asker { appended: oneshot::channel().0, since: Instant::now() },
+            asker: Asker { appended: oneshot::channel().0, since: Instant::now(), series: series.cloned() },
         };
         (0..messages).map(waiting).collect()
     }
@@ -288,8 +316,8 @@ mod tests {
         State { out: out.into_iter().collect(), gathered: 0, crowd }
     }
 
-    fn out(number: usize, in_series: bool) -> Out {
-        Out { number, since: Instant::now(), messages: 40, in_series }
+    fn out(number: usize, is_alone: bool) -> Out {
+        Out { number, since: Instant::now(), messages: 40, is_alone }
     }
 
     fn goes(state: &mut State, messages: usize) -> bool {
@@ -321,6 +349,34 @@ mod tests {
         assert!(matches!(after(80, []).next(&rows), Next::Send));
         assert!(!matches!(after(80, [out(1, false)]).next(&rows), Next::Send));
         assert!(!goes(&mut after(80, [out(1, true)]), 40));
+    }
+
+    #[test]
+    fn nothing_goes_beside_a_group_for_which_nobody_waits_any_more() {
+        let mut state = after(80, [out(1, false)]);
+        assert!(goes(&mut state, 40));
+        state.leave_alone(1);
+        assert!(!goes(&mut state, 40));
+        state.settled(1);
+        assert!(goes(&mut state, 40));
+    }
+
+    #[test]
+    fn behind_one_of_a_series_that_failed_all_are_refused_and_those_of_others_are_not() {
+        let rows =
+            |series: &Series| group(2, Some(series)).into_iter().map(|waiting| waiting.asker).collect::<Vec<_>>();
+        let failed = |failure| {
+            let (series, other) = <(Series, Series)>::default();
+            let askers: Vec<Asker> = rows(&series).into_iter().chain(rows(&other)).collect();
+            end_failed_series(&askers, &[Ok(Some(7)), Err(failure), Ok(None), Ok(Some(9))]);
+            assert_eq!(other.get(), None);
+            series.get().cloned()
+        };
+        let refused = DeliveryFailure::Refused("too large".to_owned());
+        assert_eq!(failed(refused.clone()), Some(refused.into()), "as it was");
+        let lost = failed(DeliveryFailure::Unknown("no answer".to_owned()));
+        let Some(NotAccepted::Unavailable(why)) = lost else { panic!("they are not sent, which is known: {lost:?}") };
+        assert!(why.contains("no answer"), "{why}");
     }
 
     #[test]

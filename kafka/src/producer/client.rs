@@ -93,7 +93,7 @@ impl Client {
                 ("queue.buffering.max.kbytes", "65536"),
                 ("delivery.timeout.ms", if patience == Patience::Endless { "0" } else { "30000" }),
                 ("request.timeout.ms", "10000"),
-                // The only way that librdkafka tells whether it has its producer id. The first client speaks for both. It sums
+                // The only way that librdkafka tells whether it has its producer id. The first client speaks for all. It sums
                 // up its histograms each time, which takes half a millisecond.
                 ("statistics.interval.ms", if pace == Pace::Grouped { "0" } else { "300" }),
                 // A dead letter is up to 1 MiB of poison and our headers.

@@ -6,14 +6,15 @@
 //! is one request, behind which nothing waits. A second group goes beside it by another such client. Each message is made ready
 //! before its turn comes, by whoever makes it.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use rdkafka::message::{Header, OwnedHeaders};
 
-use super::client::{Client, Pace};
+use super::client::Pace;
 use super::in_flight::{Gathering, Reporter};
-use super::{NotEnqueued, Producer, Report};
+use super::{ForGroups, NotEnqueued, Producer, Report};
 
 /// So many of one partition may be on their way while librdkafka sends more: its `RD_KAFKA_IDEMP_MAX_INFLIGHT`.
 const ON_THEIR_WAY: usize = 5;
@@ -21,7 +22,7 @@ const ON_THEIR_WAY: usize = 5;
 /// Messages on their way together.
 pub struct Group {
     producer: Producer,
-    /// Which of the clients for groups it goes by, if it does.
+    /// Which of the clients for groups it goes by: a large one, if the producer has any.
     by: Option<usize>,
     began: OnceLock<Instant>,
     gathering: Arc<Gathering>,
@@ -38,12 +39,18 @@ pub struct Prepared {
 
 impl Group {
     pub(super) fn of(producer: Producer, messages: usize) -> Self {
-        let by = if messages > ON_THEIR_WAY { producer.inner.next_for_groups() } else { None };
-        Self { producer, by, began: OnceLock::new(), gathering: Arc::default() }
+        let mut group = Self { producer, by: None, began: OnceLock::new(), gathering: Arc::default() };
+        if messages > ON_THEIR_WAY {
+            let clients = group.producer.inner.for_groups.iter().enumerate();
+            group.by = clients.min_by_key(|(_, one)| one.groups.load(Ordering::Relaxed)).map(|(number, _)| number);
+        }
+        if let Some(client) = group.taken_by() {
+            client.groups.fetch_add(1, Ordering::Relaxed);
+        }
+        group
     }
 
-    /// The client for groups, if this one is large and the producer has one.
-    fn of_its_own(&self) -> Option<&Client> {
+    fn taken_by(&self) -> Option<&ForGroups> {
         self.by.map(|by| &self.producer.inner.for_groups[by])
     }
 
@@ -52,7 +59,7 @@ impl Group {
     pub fn send(&self, topic: &str, Prepared { key, value, headers, .. }: Prepared) -> Result<(), NotEnqueued> {
         let place = self.gathering.expect_one();
         let reporter = Reporter::Among(Arc::clone(&self.gathering), place);
-        let client = self.of_its_own().unwrap_or(&self.producer.inner.first);
+        let client = self.taken_by().map_or(&self.producer.inner.first, |one| &one.client);
         let enqueued = client.enqueue(topic, key.as_deref(), value.as_deref(), headers, reporter);
         self.began.get_or_init(Instant::now);
         enqueued
@@ -60,7 +67,7 @@ impl Group {
 
     /// All are enqueued: they go now, if they have not gone yet.
     pub async fn go(&self) {
-        let (Some(client), Some(began)) = (self.of_its_own(), self.began.get()) else { return };
+        let (Some(ForGroups { client, .. }), Some(began)) = (self.taken_by(), self.began.get()) else { return };
         // Most has passed by now, and an alarm of the runtime's would come up to a millisecond late.
         while began.elapsed() < Pace::Grouped.linger() {
             tokio::task::yield_now().await;
@@ -76,6 +83,14 @@ impl Group {
     /// The reports that are there, in the order of sending: all of them once it has settled.
     pub fn reports(self) -> Vec<Report> {
         self.gathering.take()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(client) = self.taken_by() {
+            client.groups.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -109,4 +124,28 @@ impl Prepared {
 /// Copied into what librdkafka takes.
 pub(super) fn native<'a>(headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>) -> OwnedHeaders {
     headers.into_iter().fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EmbeddedBroker, Patience, Topics};
+
+    #[tokio::test]
+    async fn a_large_group_goes_by_a_client_that_has_none_and_a_small_one_by_neither() {
+        let topics = Topics::default();
+        let broker = EmbeddedBroker::start(&topics).expect("a broker");
+        let producer =
+            Producer::for_groups(broker.connection(), &topics.commands, Patience::Short).expect("a producer");
+        let large = || producer.group(ON_THEIR_WAY + 1);
+        let (first, second) = (large(), large());
+        let (by_first, by_second) = (first.by, second.by);
+        assert!(by_first.is_some() && by_second.is_some() && by_first != by_second);
+        assert_eq!(producer.group(ON_THEIR_WAY).by, None);
+        drop(second);
+        let third = large();
+        assert_eq!(third.by, by_second, "the first one is out");
+        drop(first);
+        assert_eq!(large().by, by_first, "the third one is out");
+    }
 }

@@ -40,8 +40,7 @@ impl Broker {
         let alone = self.producer.group(1);
         alone.send(&self.topics.commands, message).expect("enqueued");
         alone.settled().await;
-        let reported = alone.reports().remove(0).expect("acknowledged");
-        self.producer.offset(&self.topics.commands, reported).await.expect("an offset")
+        alone.reports().remove(0).expect("acknowledged").expect("sent once")
     }
 
     pub(crate) async fn send(&self, request: &RequestEnvelope) -> i64 {
