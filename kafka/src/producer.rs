@@ -12,7 +12,7 @@ mod group;
 mod in_flight;
 
 use std::iter;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -106,8 +106,9 @@ pub struct Producer {
 struct Inner {
     shared: Arc<Shared>,
     first: Client,
-    /// Large groups go by these.
+    /// Large groups go by these in turn, past one that has a group already.
     for_groups: Vec<ForGroups>,
+    turn: AtomicUsize,
     embedded_log: Option<LogId>,
     /// Dropped with the last clone, which ends the thread that looks after the broker.
     _stop_looking: mpsc::Sender<()>,
@@ -149,6 +150,7 @@ impl Producer {
         let inner = Inner {
             first: client(first)?,
             for_groups: (0..groups_out).map(|_| client(Pace::Grouped).map(ForGroups::new)).collect::<Result<_, _>>()?,
+            turn: AtomicUsize::new(0),
             shared: Arc::clone(&shared),
             embedded_log: connection.embedded_log().cloned(),
             _stop_looking: stop,
@@ -258,6 +260,14 @@ impl ForGroups {
 impl Inner {
     fn clients(&self) -> impl Iterator<Item = &Client> {
         iter::once(&self.first).chain(self.for_groups.iter().map(|one| &one.client))
+    }
+
+    /// Who takes the next large group, if there is anybody for groups. Whose turn it is has had the longest rest: right after
+    /// a group the client's threads are not done with it.
+    fn next_for_groups(&self) -> Option<usize> {
+        let (turn, clients) = (self.turn.fetch_add(1, Ordering::Relaxed), self.for_groups.len());
+        let in_turn = (0..clients).map(|later| turn.wrapping_add(later) % clients);
+        in_turn.min_by_key(|&by| self.for_groups[by].groups.load(Ordering::Relaxed))
     }
 
     fn fatal_error(&self) -> Option<String> {

@@ -39,11 +39,8 @@ pub struct Prepared {
 
 impl Group {
     pub(super) fn of(producer: Producer, messages: usize) -> Self {
-        let mut group = Self { producer, by: None, began: OnceLock::new(), gathering: Arc::default() };
-        if messages > ON_THEIR_WAY {
-            let clients = group.producer.inner.for_groups.iter().enumerate();
-            group.by = clients.min_by_key(|(_, one)| one.groups.load(Ordering::Relaxed)).map(|(number, _)| number);
-        }
+        let by = if messages > ON_THEIR_WAY { producer.inner.next_for_groups() } else { None };
+        let group = Self { producer, by, began: OnceLock::new(), gathering: Arc::default() };
         if let Some(client) = group.taken_by() {
             client.groups.fetch_add(1, Ordering::Relaxed);
         }
