@@ -107,7 +107,8 @@ impl CommandLog {
         Self { producer, groups, ack_wait, id: Arc::default(), unapplied }
     }
 
-    /// Appends one message and waits until it is durable, at most `ack_wait` from when it was enqueued.
+    /// Appends one message and waits until it is durable, at most `ack_wait` from when it was enqueued, and a second more
+    /// where the broker must be asked for its offset.
     pub(crate) async fn append(&self, entry: Box<Prepared>) -> Result<ConsistencyToken, NotAccepted> {
         let enqueued = self.enqueue(entry, None).await?;
         self.durable(enqueued).await

@@ -75,8 +75,7 @@ impl Client {
 
     /// One command more; what comes of it is looked at only at the end.
     pub(super) async fn write(&mut self) {
-        let mut request = self.draw.next();
-        request.key = Some(self.draw.key());
+        let request = self.draw.next_with_key();
         let index = self.parties.memory.asked(&request);
         self.take(&request, index).await;
     }
@@ -124,8 +123,7 @@ impl Client {
                 self.first(request).await;
             }
             _ => {
-                let mut request = self.draw.next();
-                request.key = Some(self.draw.key());
+                let request = self.draw.next_with_key();
                 if request.path.ends_with("/adjust") {
                     self.keyed = Some(request.clone());
                 }

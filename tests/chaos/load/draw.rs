@@ -64,6 +64,12 @@ impl Draw {
         }
     }
 
+    /// The same under a key of its own.
+    pub(super) fn next_with_key(&mut self) -> Request {
+        let request = self.next();
+        Request { key: Some(self.key()), ..request }
+    }
+
     /// Of a level, by its SKU.
     fn of_level(&mut self, kind: &'static str, action: &str, body: impl FnOnce(&mut Self, &str) -> Value) -> Request {
         let level = Level { sku: self.sku(), store: self.store() };
